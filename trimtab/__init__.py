@@ -1,0 +1,1 @@
+"""trimtab: one workbench for hyperparameters."""
