@@ -50,8 +50,8 @@ class Ask:
     budget: float | None = None
     levels: tuple[float, ...] = ()
     options: tuple[int, ...] = ()
-    fixed: Config = NOTHING
-    tags: Mapping[str, JSON] = NOTHING
+    fixed: Config = field(default_factory=dict)
+    tags: Mapping[str, JSON] = field(default_factory=dict)
     scope: str = ""
 
     def rng(self, purpose: str = "", number: int | None = None) -> Generator:
@@ -69,15 +69,17 @@ class Ask:
         for name, default in _ASK_DEFAULTS:
             value = getattr(self, name)
             if value != default:
-                out[name] = list(value) if isinstance(value, tuple) else dict(value) if isinstance(value, Mapping) else value
+                plain = list if isinstance(value, tuple) else dict if isinstance(value, Mapping) else None
+                out[name] = plain(value) if plain else value
         return out
 
     @classmethod
     def from_json(cls, data: Mapping[str, JSON]) -> Ask:
-        return cls(**{k: tuple(v) if k in ("levels", "options") else v for k, v in data.items() if k != "i"})
+        known: dict[str, Any] = {k: tuple(v) if k in ("levels", "options") else v for k, v in data.items() if k != "i"}
+        return cls(**known)
 
 
-_ASK_DEFAULTS = [(f.name, f.default) for f in fields(Ask)]
+_ASK_DEFAULTS = [(f.name, getattr(Ask(-1), f.name)) for f in fields(Ask)]  # -1: number is always written
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,12 +98,12 @@ class Proposal:
 
     config: Config | None = None
     resume: int | None = None
-    parents: Mapping[str, At] = NOTHING
+    parents: Mapping[str, At] = field(default_factory=dict)
     source: At | None = None
     seed: int | None = None
-    tags: Mapping[str, JSON] = NOTHING
-    note: Mapping[str, JSON] = NOTHING
-    why: Mapping[str, JSON] = NOTHING
+    tags: Mapping[str, JSON] = field(default_factory=dict)
+    note: Mapping[str, JSON] = field(default_factory=dict)
+    why: Mapping[str, JSON] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ class Need:
 
     key: str
     kind: str  # "llm", "human", …
-    request: Mapping[str, JSON] = NOTHING
+    request: Mapping[str, JSON] = field(default_factory=dict)
 
 
 class Searcher(Protocol):
@@ -149,7 +151,7 @@ class Start:
     proposal: Proposal
     until: float
     budget: float | None = None
-    tags: Mapping[str, JSON] = NOTHING
+    tags: Mapping[str, JSON] = field(default_factory=dict)
     why: str = ""
 
 
