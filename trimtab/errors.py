@@ -34,6 +34,10 @@ class ReportError(ObjectiveError, ValueError):
     """trial.report() was called with something that is no metric or no step."""
 
 
+class NonFinite(ObjectiveError, ValueError):
+    """A value is NaN or infinite: the trial failed, and methods learn from it as a bad one."""
+
+
 class StudyStopped(TrimtabError):
     """The study stopped itself, because going on would waste the budget."""
 

@@ -1,0 +1,345 @@
+"""What an objective receives: the configuration, the steps, and the way to report, save and hear when to stop.
+
+Idea    A Trial knows nothing of studies or processes. It speaks through a Link: `post` sends a measured fact,
+        `wait` blocks for the verdict at a milestone, `poll` looks for what came unasked. Every runner has a Link.
+Steps   are counts of finished steps: 1, 2, …, budget. Save first, then report: a pause decided by the report
+        must find the step's checkpoint.
+Verdict A report waits for one when its step reaches `until`, or always when run.wait == "all". A verdict of a
+        milestone binds: later reports are dropped. A pause that came unasked (Ctrl-C) does not: an objective that
+        never looks runs on and finishes.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+from trimtab.errors import ObjectiveError, ReportError
+from trimtab.log import JSON, to_text
+from trimtab.protocol import Run
+from trimtab.run._outcome import execute, failure, outcome
+from trimtab.run._values import number, plain
+from trimtab.run.config import Config
+
+if TYPE_CHECKING:
+    from trimtab.space import Domain, Space
+
+__all__ = ["Link", "Trial", "execute", "failure", "outcome"]
+
+log = logging.getLogger(__name__)
+Real: TypeAlias = float  # inside Trial, float, int and bool are methods
+Whole: TypeAlias = int
+Truth: TypeAlias = bool
+NOTES_LIMIT = 1_000_000  # characters of JSON: notes are for numbers and words, files go to trial.folder
+
+
+class Link(Protocol):
+    """The trial's line to whoever runs it."""
+
+    def post(self, kind: str, body: Mapping[str, JSON]) -> None:
+        """A measured fact: "reported" or "saved"."""
+        ...
+
+    def wait(self) -> Mapping[str, JSON]:
+        """The answer to a milestone: {"go": "on", "until": 27}, {"go": "pause"}, "stop", "cancel", "kill"."""
+        ...
+
+    def poll(self) -> Mapping[str, JSON] | None:
+        """A message that came unasked, if there is one. Never blocks."""
+        ...
+
+
+class Trial:
+    """One run of one configuration.
+
+    number, seed, attempt   which trial this is, a seed of its own, and the how-manieth execution
+    budget                  the step this run believes it goes to, or None
+    config                  read-only; only active names; trial["lr"] is short for trial.config["lr"]
+    """
+
+    def __init__(self, run: Run, link: Link, space: Space | None = None, folder: str | Path | None = None) -> None:
+        self.number, self.attempt, self.seed, self.budget = run.trial, run.attempt, run.seed, run.budget
+        self.config = Config(run.config, space, run.trial)
+        self._run, self._link, self._folder = run, link, Path(folder) if folder else None
+        self._until = run.until
+        self._told: str | None = None  # pause, stop or cancel
+        self._bound = False  # told in answer to a milestone, so it holds whether obeyed or not
+        self._obeyed = False
+        self._step: Real | None = None  # inside steps()
+        self._last: dict[Whole | None, tuple[Real, dict[str, Real]]] = {}  # by fold: the newest step and its values
+        self._counted = run.source_step
+        self._dropped = 0
+        self._notes: dict[str, JSON] = {}
+        self._asked: dict[str, list[JSON]] = {}
+        self._news: dict[str, list[JSON]] = {}  # of _asked, what no event has carried yet
+        self._reached = 0.0  # the last step that steps() saw finished
+        self.interrupted = False  # Ctrl-C went off inside the objective
+        self._error: Exception | None = None  # a report that failed the trial, even if the objective hides it
+        self._started = time.monotonic()
+
+    @classmethod
+    def fixed(cls, config: Mapping[str, Any], budget: Real | None = None, *, seed: Whole = 0) -> Trial:
+        """A stand-in for unit tests of an objective. Its reports are in .reports."""
+        run = Run(trial=0, attempt=1, config=dict(config), seed=seed, until=math.inf, budget=budget, open=True)
+        return cls(run, _Recorder())
+
+    def __repr__(self) -> str:
+        return f"Trial({self.number}, {dict(self.config)!r})"
+
+    # the configuration
+
+    def __getitem__(self, name: str) -> Any:
+        return self.config[name]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value, or `default` for a name that is inactive here."""
+        return self.config.get(name, default)
+
+    def branch(self, name: str) -> tuple[str, dict[str, Any]]:
+        """Of a choice between spaces: what was chosen, and its settings. ("svm", {"C": 3.1})"""
+        return self.config.branch(name)
+
+    # define by run
+
+    def float(self, name: str, low: Real, high: Real, *, log: Truth = False, step: Real | None = None) -> Real:
+        """A real number from low to high, both included."""
+        from trimtab.space import Float
+
+        value: Real = self._ask(name, Float(low, high, log=log, step=step))
+        return value
+
+    def int(self, name: str, low: Whole, high: Whole, *, log: Truth = False, step: Whole = 1) -> Whole:
+        """A whole number from low to high, both included."""
+        from trimtab.space import Int
+
+        value: Whole = self._ask(name, Int(low, high, log=log, step=step))
+        return value
+
+    def choice(self, name: str, options: Any) -> Any:
+        """One of the options; a mapping names objects by labels."""
+        from trimtab.space import Choice
+
+        return self._ask(name, Choice(options))
+
+    def bool(self, name: str) -> Truth:
+        """True or False."""
+        from trimtab.space import Bool
+
+        value: bool = self._ask(name, Bool())
+        return value
+
+    def _ask(self, name: str, domain: Domain) -> Any:
+        if not self._run.open:
+            raise ObjectiveError(f'trial {self.number} has a declared space; read it: trial["{name}"]')
+        from trimtab.run._late import late
+
+        return late(self._run, name, domain, self._asked, self._news)
+
+    # the loop
+
+    def steps(self, n: Real | None = None) -> Iterator[Whole]:
+        """1, 2, … up to the budget (or n); goes on after the checkpoint; ends early when told to pause or stop."""
+        limits = [x for x in (n, self.budget) if x is not None]
+        if not limits:
+            raise ReportError("trial.steps() has no length here: the study has no max_budget. Say it: trial.steps(30).")
+        total, step = min(limits), math.floor(self._run.source_step) + 1
+        try:
+            while step <= total:
+                if self.should_stop():
+                    return
+                self._step = step
+                yield step
+                self._reached, step = step, step + 1
+            self._obeyed = False  # ran to its end: a pause that came meanwhile has nothing to cut short
+        finally:
+            self._step = None
+
+    def should_stop(self) -> Truth:
+        """True after a stop, a pause, a cancel or a time-out. For loops that aren't yours (callbacks)."""
+        self._hear()
+        self._obeyed = self._obeyed or self._told is not None
+        return self._told is not None
+
+    def report(
+        self,
+        metrics: Mapping[str, Any] | None = None,
+        /,
+        *given: Any,
+        step: Real | None = None,
+        fold: Whole | None = None,
+        sem: Real | Mapping[str, Real] | None = None,
+        **named: Any,
+    ) -> None:
+        """Metrics of the present step: report(loss=0.3), or report({"val/loss": 0.3}, step=7). All in one call."""
+        if given or not (metrics is None or isinstance(metrics, Mapping)):
+            raise _positional(metrics, given, step)
+        values = {**(metrics or {}), **named}
+        if not values:
+            raise ReportError("report() was given no metric. Name one: report(loss=…).")
+        at = self._step_of(step, fold)
+        try:
+            clean = {str(k): number(v, f'reported "{k}" at step {at:g}') for k, v in values.items()}
+        except (TypeError, ObjectiveError) as error:
+            self._error = self._error or error
+            raise
+        fresh = self._fresh(clean, at, fold)
+        if fresh:
+            self._send(fresh, at, fold, sem)
+
+    def _step_of(self, step: Real | None, fold: Whole | None) -> Real:
+        if step is None:
+            at = self._step if self._step is not None else self._counted + 1
+        else:
+            at = number(step, "gave a step to report()")
+            at = int(at) if at == int(at) else at
+        if at <= 0 and self.budget is not None:
+            raise ReportError(
+                f"report(…, step={at:g}): steps are counts of finished steps, 1 to {self.budget:g}: after the first "
+                f"epoch the step is 1. With range(…), report step=epoch + 1; for step in trial.steps() does it for you."
+            )
+        if at < 0 or (self.budget is not None and at > self.budget):
+            raise ReportError(f"report(…, step={at:g}): this trial has the steps 1 to {self.budget or math.inf:g}.")
+        return at
+
+    def _fresh(self, values: dict[str, Real], at: Real, fold: Whole | None) -> dict[str, Real]:
+        """What of `values` was not reported before. Saying the same twice is harmless; changing it is not."""
+        last, said = self._last.get(fold, (-math.inf, {}))
+        if at < last:
+            raise ReportError(f"report(…, step={at:g}) after step {last:g}: steps go forward within a trial.")
+        if at > last:
+            self._last[fold] = (at, dict(values))
+            return values
+        for name, value in values.items():
+            if said.get(name, value) != value:
+                raise ReportError(
+                    f"report({name}={value!r}, step={at:g}): step {at:g} already has {name}={said[name]!r}. "
+                    "Report each step once; the step after it is the next number."
+                )
+        fresh = {k: v for k, v in values.items() if k not in said}
+        said.update(fresh)
+        return fresh
+
+    def _send(self, values: dict[str, Real], at: Real, fold: Whole | None, sem: Any) -> None:
+        self._counted = max(self._counted, at)
+        if self._bound:
+            self._drop()
+            return
+        body: dict[str, JSON] = {"step": [at], "metrics": {k: [v] for k, v in values.items()}}
+        if fold is not None:
+            body["fold"] = [int(fold)]
+        if sem is not None:
+            spread = sem if isinstance(sem, Mapping) else {next(iter(values)): sem}
+            body["sem"] = {k: [number(v, f'reported the sem of "{k}"')] for k, v in spread.items() if k in values}
+        body["seconds"] = [round(time.monotonic() - self._started, 3)]
+        if self._news:
+            body["asked"], self._news = self._news, {}
+        self._link.post("reported", body)
+        if self._run.wait == "all" or at >= self._until:
+            self._take(self._link.wait(), asked=True)
+        self._hear()
+
+    def _drop(self) -> None:
+        self._dropped += 1
+        if self._dropped == 1:
+            log.warning(
+                "trial %d was told to %s but runs on; its further reports are dropped. "
+                "Loop over trial.steps(), or leave when trial.should_stop().", self.number, self._told,
+            )  # fmt: skip
+
+    def _hear(self) -> None:
+        while (message := self._link.poll()) is not None:
+            self._take(message, asked=False)
+
+    def _take(self, message: Mapping[str, JSON], *, asked: Truth) -> None:
+        go = message.get("go")
+        if go == "on":
+            until = message.get("until")
+            self._until = math.inf if until is None else float(until)
+        elif go in ("pause", "stop", "cancel", "kill"):
+            self._told = "cancel" if go == "kill" else go
+            self._bound = self._bound or (asked and not message.get("drain", False))
+
+    # files and words
+
+    @property
+    def checkpoint(self) -> Path | None:
+        """The folder saved last by the run this one continues, or None: start afresh."""
+        if not self._run.source:
+            return None
+        if "://" not in self._run.source:
+            return Path(self._run.source)
+        from trimtab.storage import checkpoints
+
+        return Path(checkpoints.fetch(self._run.source))
+
+    @contextmanager
+    def save_checkpoint(self, step: Real | None = None) -> Iterator[Path]:
+        """A folder to write into; published whole when the block ends well, and not at all otherwise."""
+        from trimtab.storage import checkpoints
+
+        at = step if step is not None else self._step if self._step is not None else self._counted + 1
+        at = int(at) if at == int(at) else float(at)
+        ref = f"{self._run.checkpoint or self.folder / 'checkpoints'}/{at}"
+        started = checkpoints.begin(ref)
+        try:
+            yield Path(started)
+        except BaseException:
+            checkpoints.discard(started)
+            raise
+        self._link.post("saved", {"step": at, "ref": ref, **checkpoints.commit(started, ref)})
+
+    @property
+    def folder(self) -> Path:
+        """A folder of this trial's own, for whatever it likes to keep."""
+        if self._folder is None:
+            self._folder = Path(tempfile.mkdtemp(prefix=f"trimtab-{self.number:03d}-"))
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self._folder
+
+    def note(self, **attributes: Any) -> None:
+        """Words and numbers to keep with the trial. Searchers never read them."""
+        notes = {**self._notes, **{k: plain(v) for k, v in attributes.items()}}
+        if len(to_text(notes)) > NOTES_LIMIT:
+            raise ReportError(
+                f"the notes of trial {self.number} pass 1 MB. Write large things to trial.folder instead."
+            )
+        self._notes = notes
+
+    @property
+    def reports(self) -> list[dict[str, Any]]:
+        """Of Trial.fixed(): what was reported, in order."""
+        return self._link.reports if isinstance(self._link, _Recorder) else []
+
+
+class _Recorder:
+    """The link of Trial.fixed(): keeps everything, answers go on."""
+
+    def __init__(self) -> None:
+        self.reports: list[dict[str, Any]] = []
+
+    def post(self, kind: str, body: Mapping[str, JSON]) -> None:
+        if kind == "reported":
+            row = {k: v[0] for k, v in body["metrics"].items()}
+            row |= {k: body[k][0] for k in ("step", "fold") if k in body}
+            self.reports.append(row)
+
+    def wait(self) -> Mapping[str, JSON]:
+        return {"go": "on"}
+
+    def poll(self) -> Mapping[str, JSON] | None:
+        return None
+
+
+def _positional(metrics: Any, given: tuple[Any, ...], step: float | None) -> ReportError:
+    """The right call, written with the values of the wrong one."""
+    shown = [repr(v) for v in ((metrics, *given) if metrics is not None or given else ())]
+    first = repr(metrics) if isinstance(metrics, (int, float)) else "…"
+    at = step if step is not None else given[0] if given and isinstance(given[0], (int, float)) else None
+    said = f"report({', '.join(shown)}{f', step={step!r}' if step is not None else ''})"
+    return ReportError(f"{said}: metrics go by name: report(loss={first}{'' if at is None else f', step={at!r}'}).")
