@@ -54,6 +54,10 @@ class StorageError(TrimtabError):
     """A storage can't be opened, read or written."""
 
 
+class StorageAway(StorageError):
+    """A storage can't be reached for now. What was sent may be stored or not: append it again with the same id."""
+
+
 class PlaceholderError(TrimtabError, ValueError):
     """A command template names something that does not exist."""
 
