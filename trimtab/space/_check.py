@@ -1,0 +1,246 @@
+"""Checks: of a space when it is made, and of configurations against it."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trimtab.errors import SpaceError, did_you_mean
+from trimtab.space._build import expressions
+from trimtab.space._coding import ABSENT
+from trimtab.space._grammar import Node
+from trimtab.space.domains import Bool, Choice, Const, Derived, token
+from trimtab.space.expression import children, same
+
+if TYPE_CHECKING:
+    from trimtab.space.space import Parameter, Space
+
+# ── of the space ──────────────────────────────────────────────────────────────
+
+
+def ordered(parameters: Sequence[Parameter]) -> list[Parameter]:
+    """Parents first; otherwise as declared. SpaceError naming the circle if there is one."""
+    by_name = {p.name: p for p in parameters}
+    done: dict[str, Parameter] = {}
+    trail: list[str] = []
+
+    def visit(p: Parameter) -> None:
+        if p.name in done:
+            return
+        if p.name in trail:
+            circle = " → ".join([*trail[trail.index(p.name) :], p.name])
+            raise SpaceError(f"{p.name}: these depend on each other in a circle: {circle}. Break it at one of them.")
+        trail.append(p.name)
+        for expression in expressions(p.domain).values():
+            for name in expression.names:
+                visit(by_name[name])
+        trail.pop()
+        done[p.name] = p
+
+    for p in parameters:
+        visit(p)
+    return list(done.values())
+
+
+def sound(space: Space) -> None:
+    """SpaceError for a default off the grid, a comparison with a label there is not, an expression that can't be computed."""
+    for p in space._order:
+        default = getattr(p.domain, "default", None)
+        if p.coding is not None and default is not None and p.bounds is None:
+            try:
+                p.coding.check(default, None)
+            except SpaceError as error:
+                raise SpaceError(f"{p.name}: default={default!r}: {error}") from None
+        for what, expression in expressions(p.domain).items():
+            _check_labels(space, expression.tree, f'{p.name}: {what}="{expression.text}"')
+    for rule, wanted in space._rules:
+        _check_labels(space, rule.tree, f'{"require" if wanted else "forbid"} "{rule.text}"')
+    if space._read:
+        _rehearse(space)
+
+
+def _rehearse(space: Space) -> None:
+    """Everything once over a few rows, so that "text + 1" is an error now and not at trial 17."""
+    rows = 4 * max([2, *(c.n for c in space.columns if c.kind == "choice" and c.n < 50)])
+    U = (np.arange(rows)[:, None] * (np.arange(space.d) * 0.6180339887 + 0.7548776662) + 0.5 / rows) % 1.0
+    try:
+        walk = space._walk(space.from_unit(U), everything=True)
+        space._kept(walk, rows)
+    except SpaceError as error:
+        where = next((t for t in _culprits(space)), None)
+        raise SpaceError(f"{where}: {error}" if where else str(error)) from None
+
+
+def _culprits(space: Space) -> list[str]:
+    """Which expressions calculate with a parameter whose values are text."""
+    texts = {n for n, d in space.domains.items() if isinstance(d, Choice) and any(isinstance(x, str) for x in d.labels)}
+    found = [(f'{p.name}: {what}="{e.text}"', e) for p in space._order for what, e in expressions(p.domain).items()] + [
+        (f'{"require" if wanted else "forbid"} "{r.text}"', r) for r, wanted in space._rules
+    ]
+    return [text for text, e in found if texts & set(e.names)]
+
+
+def _check_labels(space: Space, node: Node, what: str) -> None:
+    """A condition that compares a Choice with something it never is would never be true: a slip of the pen."""
+    if node[0] == "compare":
+        for sign, left, right in zip(node[2], node[1], node[1][1:], strict=False):
+            for name, other in ((left, right), (right, left)):
+                if name[0] == "name" and isinstance(domain := space.domains[name[1]], Choice | Bool):
+                    for value in _constants(other, sign):
+                        if not any(same(value, label) for label in domain.labels):
+                            near = did_you_mean(str(value), [str(x) for x in domain.labels])
+                            raise SpaceError(f"{what}: {name[1]} is never {value!r}. {near}")
+    for child in children(node):
+        _check_labels(space, child, what)
+
+
+def _constants(node: Node, sign: str) -> list[Any]:
+    if sign in ("==", "!=") and node[0] == "const":
+        return [node[1]]
+    return [n[1] for n in node[1] if n[0] == "const"] if sign in ("in", "not in") and node[0] == "list" else []
+
+
+# ── of configurations ─────────────────────────────────────────────────────────
+
+
+def check(space: Space, config: Mapping[str, Any], partial: bool) -> dict[str, Any]:
+    """See Space.check."""
+    for name in config:
+        if name not in space.domains:
+            raise SpaceError(f"{name!r} is not a parameter of this space. {did_you_mean(str(name), space.names)}")
+    env: dict[str, Any] = {}
+    for p in space._order:
+        given = config.get(p.name, ABSENT)
+        if not p.active(env):
+            if given is not ABSENT and not partial:
+                raise SpaceError(
+                    f"{p.name}={given!r} is given, but inactive: {why_inactive(space, p.name, env)}. Leave it out."
+                )
+            if given is ABSENT or not _parents_open(p, env):
+                continue
+        value = _checked(space, p, given, env, partial)
+        if value is not ABSENT:
+            env[p.name] = value
+    for rule, wanted in space._rules:
+        if rule.holds(env, unknown=wanted) is not wanted:
+            values = ", ".join(f"{n}={env[n]!r}" for n in rule.names if n in env)
+            raise SpaceError(f'{values} breaks {"require" if wanted else "forbid"} "{rule.text}".')
+    return {name: env[name] for name in space.names if name in env}
+
+
+def _parents_open(p: Parameter, env: Mapping[str, Any]) -> bool:
+    """Whether the condition is still undecided, because a partial configuration leaves a parent out."""
+    return p.when is not None and p.when.holds(env, unknown=True)
+
+
+def _checked(space: Space, p: Parameter, given: Any, env: Mapping[str, Any], partial: bool) -> Any:
+    if isinstance(p.domain, Const):
+        if given is not ABSENT and token(given) != p.domain.token and not same(given, p.domain.value):
+            raise SpaceError(f"{p.name}: {given!r} differs from Const({p.domain.value!r}).")
+        return p.domain.value
+    if isinstance(p.domain, Derived):
+        value = derived(space, p, env)
+        if given is not ABSENT and value is not ABSENT and not _close(given, value):
+            raise SpaceError(f"{p.name}: {given!r} is not what {p.domain.expression} gives, {value!r}. Leave it out.")
+        return value
+    if given is ABSENT:
+        if partial:
+            return ABSENT
+        raise SpaceError(f"{p.name} is missing. Give it a value: {p.domain!r}.")
+    bounds = p.bounds_in(env)
+    assert p.coding is not None
+    if bounds is not None and any(b != b for b in bounds):
+        if not partial:
+            raise SpaceError(f"{p.name}: its bounds can't be computed from the other values.")
+        bounds = (-math.inf, math.inf)
+    try:
+        return p.coding.check(given, bounds)
+    except SpaceError as error:
+        raise SpaceError(f"{p.name}: {error}") from None
+
+
+def _close(a: Any, b: Any) -> bool:
+    if isinstance(a, int | float) and isinstance(b, int | float):
+        return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-12)
+    return same(a, b)
+
+
+def derived(space: Space, p: Parameter, env: Mapping[str, Any]) -> Any:
+    """The value of a Derived in one configuration, of the type it always has; ABSENT while it can't be known."""
+    value = p.domain.expression.evaluate(env, ABSENT)
+    return ABSENT if value is ABSENT or value != value else _kind(space, p)(value)
+
+
+def derived_list(space: Space, p: Parameter, values: Any) -> list[Any]:
+    kind = _kind(space, p)
+    return [kind(v) if v == v else ABSENT for v in values.tolist()]
+
+
+def _kind(space: Space, p: Parameter) -> type:
+    expression = p.domain.expression
+    if expression.is_condition:
+        return bool
+    return int if expression.is_integral(space._integers) else float
+
+
+def key(space: Space, config: Mapping[str, Any]) -> str:
+    """See Space.key."""
+    parts = []
+    for name, canon, constant in space._canon:
+        value = config.get(name, constant)
+        if value is not ABSENT:
+            parts += [name, value if canon is None else canon(value)]
+    return _ENCODE(parts)
+
+
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+
+
+def why_inactive(space: Space, name: str, config: Mapping[str, Any]) -> str:
+    """See Space.why_inactive."""
+    if name not in space.domains:
+        return f"this space has no {name!r}. {did_you_mean(name, space.names)}"
+    when = space._parameters[name].when
+    if when is None:
+        return "it is never inactive"
+    known = [n for n in when.names if n in config]
+    if not known:
+        return f"it needs {when.text}; this trial has no {' and no '.join(when.names)}"
+    if len(known) == 1 and len(when.names) == 1:
+        return f"it needs {when.text}; this trial has {config[known[0]]!r}"
+    return f"it needs {when.text}; this trial has {', '.join(f'{n}={config[n]!r}' for n in known)}"
+
+
+def branch(space: Space, config: Mapping[str, Any], name: str) -> tuple[Any, dict[str, Any]]:
+    """See Space.branch."""
+    if name not in space.domains:
+        raise SpaceError(f"{name!r} is not a parameter of this space. {did_you_mean(name, space.names)}")
+    if not isinstance(space.domains[name], Choice):
+        raise SpaceError(f"{name} is no Choice, so it has no branches.")
+    if name not in config:
+        raise SpaceError(f"{name} is inactive: {why_inactive(space, name, config)}.")
+    label = config[name]
+    prefix = f"{name}.{label}."
+    return label, {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+
+
+def nested(space: Space, config: Mapping[str, Any]) -> dict[str, Any]:
+    """See Space.nested."""
+    out: dict[str, Any] = {}
+    for name, value in config.items():
+        domain = space.domains.get(name)
+        if isinstance(domain, Choice) and value in domain.branches:
+            value = {value: {}}
+        *groups, last = name.split(".")
+        place: Any = out
+        for group in groups:
+            place = place.setdefault(group, {}) if isinstance(place, dict) else None
+        if isinstance(place, dict) and not isinstance(place.get(last), dict):
+            place[last] = value
+        else:
+            out[name] = value  # "a" and "a.b" are both values: the dotted one stays as it is
+    return out
