@@ -209,7 +209,7 @@ def test_large_and_odd_bodies(storage: Storage, name: str) -> None:
 # -- several at once --------------------------------------------------------------------------------------------
 
 
-def _write(where: str, name: str, who: str, count: int, decide: bool) -> None:
+def _write(where: str | Storage, name: str, who: str, count: int, decide: bool) -> None:
     storage = open_storage(where)
     study = storage.create(name, DEFINED)[0]
     done = 0
@@ -227,14 +227,8 @@ def _write(where: str, name: str, who: str, count: int, decide: bool) -> None:
 @pytest.mark.parametrize("decide", [False, True])
 def test_two_writers_lose_nothing(where: str | None, storage: Storage, name: str, decide: bool) -> None:
     count = 500 if not decide else 100
-    if where is None:
-
-        def work(who: str) -> None:
-            _threads(storage, name, who, count)
-
-        workers: list[Any] = [threading.Thread(target=work, args=(who,)) for who in "ab"]
-    else:
-        workers = [SPAWN.Process(target=_write, args=(where, name, who, count, decide)) for who in "ab"]
+    kind: Any = threading.Thread if where is None else SPAWN.Process
+    workers = [kind(target=_write, args=(where or storage, name, who, count, decide)) for who in "ab"]
     for worker in workers:
         worker.start()
     for worker in workers:
@@ -247,14 +241,8 @@ def test_two_writers_lose_nothing(where: str | None, storage: Storage, name: str
     for who in "ab":
         mine = [event.body["text"] for event in events[1:] if event.body["text"].startswith(who)]
         assert mine == [f"{who}{i}" for i in range(count)]
-    if decide and where is not None:
+    if decide:
         assert mark.decisions == 2 * count + 1
-
-
-def _threads(storage: Storage, name: str, who: str, count: int) -> None:
-    study = storage.create(name, DEFINED)[0]
-    for i in range(count):
-        storage.append(study, [note(f"{who}{i}")], f"{who}{i}")
 
 
 def test_wait_wakes_soon_after_an_append(storage: Storage, name: str) -> None:

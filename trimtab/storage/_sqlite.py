@@ -22,7 +22,7 @@ from sqlalchemy.pool import QueuePool
 from trimtab.errors import StorageError
 from trimtab.log import FORMAT
 from trimtab.storage._tables import TABLES, Statements, statements, tables
-from trimtab.storage._turns import Turns
+from trimtab.storage._turns import FileLock, Turns
 from trimtab.storage._words import VERSION, newer_format, on_network
 
 PATIENCE = 60.0  # seconds that a locked file is waited for
@@ -42,7 +42,7 @@ class SqliteFile:
         self.path, self._full, self._read_only = Path(os.path.abspath(path)), durability == "full", read_only
         self.shown = str(path)
         self.statements: Statements = statements(prefix="", parameter="?", clock=CLOCK)
-        self.turns = Turns(self._turn_file)
+        self.turns = Turns(lambda study: FileLock(self._turn_file(study)))
         self._mode = "mode=ro" if read_only else "mode=rw"
         self._inode: tuple[int, int] | None = None
         self._look_around()
@@ -81,7 +81,11 @@ class SqliteFile:
             self._make()
         stat = os.stat(self.path)
         self._inode = (stat.st_dev, stat.st_ino)
-        self.engine = self._engine()
+        self._make_engines()
+
+    def _make_engines(self) -> None:
+        self.writer = self._engine()
+        self.reader: Engine = self.writer.execution_options(reads=True)
 
     def _examine(self) -> bool:
         """Whether the file holds our tables. Reads only; raises if it is somebody else's, damaged or newer."""
@@ -183,7 +187,7 @@ class SqliteFile:
         """Look at SQLite's own change counter (a few microseconds) until another connection commits."""
         deadline = time.monotonic() + timeout
         pause, longest = POLLS
-        with self.engine.connect().execution_options(reads=True) as connection:
+        with self.reader.connect() as connection:
             raw: Any = connection.connection.dbapi_connection
             while True:
                 seen = raw.execute("PRAGMA data_version").fetchone()  # before the version: a commit between is noticed
@@ -231,11 +235,15 @@ class SqliteFile:
 
     def forked(self) -> None:
         """In a child process: leave the parent's connections alone and make our own."""
-        self.engine = self._engine()
+        _INHERITED.append(self.writer)
+        self._make_engines()
 
     def close(self) -> None:
         self.turns.close()
-        self.engine.dispose()
+        self.writer.dispose()
+
+
+_INHERITED: list[Engine] = []  # of a parent process: collecting them would close its connections from here
 
 
 def _into_wal(connection: Connection) -> None:

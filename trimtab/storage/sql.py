@@ -38,7 +38,8 @@ class Database(Protocol):
 
     shown: str
     statements: Statements
-    engine: Engine
+    writer: Engine
+    reader: Engine  # of the same connections, but with no transaction around its statements
 
     def check(self) -> None:
         """Before each use: is it still there?"""
@@ -73,7 +74,6 @@ class Sql:
         self._db = _database(url, durability, read_only)
         self._say = self._db.statements
         self._pid = os.getpid()
-        self._inherited: list[Engine] = []  # the parent's: kept, because collecting them would close its connections
 
     def __repr__(self) -> str:
         return f"Sql({self._db.shown!r})"
@@ -224,9 +224,9 @@ class Sql:
             try:
                 self._db.check()
                 if reads:
-                    with self._db.engine.connect().execution_options(reads=True) as connection:
+                    with self._db.reader.connect() as connection:
                         return work(connection)
-                with self._db.engine.begin() as connection:
+                with self._db.writer.begin() as connection:
                     return work(connection)
             except IntegrityError:
                 raise
@@ -245,7 +245,6 @@ class Sql:
 
     def _after_fork(self) -> None:
         if self._pid != os.getpid():
-            self._inherited.append(self._db.engine)
             self._db.forked()
             self._pid = os.getpid()
 
@@ -272,7 +271,7 @@ def _database(url: str | URL, durability: Durability, read_only: bool) -> Databa
     if kind in ("postgresql", "postgres"):
         from trimtab.storage._postgres import PostgresServer
 
-        return PostgresServer(url, read_only=read_only)
+        return PostgresServer(url, durability=durability, read_only=read_only)
     raise StorageError(f"{kind} is not a database that trimtab writes. SQLite (a file name) and postgresql:// work.")
 
 
