@@ -1,1 +1,131 @@
-"""trimtab: one workbench for hyperparameters."""
+"""trimtab: one workbench for hyperparameters.
+
+import trimtab as tt. Names are loaded when first used, so importing costs no more than numpy does.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from trimtab.errors import (
+        MetricError,
+        MissingExtra,
+        MultiObjective,
+        NonFinite,
+        NoResult,
+        ObjectiveError,
+        PlaceholderError,
+        Reject,
+        ReportError,
+        SpaceError,
+        StorageAway,
+        StorageError,
+        StudyFinished,
+        StudyMismatch,
+        StudyStopped,
+        TrimtabError,
+        UnknownName,
+        Unsupported,
+    )
+    from trimtab.run.trial import Trial
+    from trimtab.schedule.full import Full
+    from trimtab.schedule.halving import Halving
+    from trimtab.schedule.median import Median
+    from trimtab.search.auto import Auto
+    from trimtab.search.designs import Halton, LatinHypercube, Sobol
+    from trimtab.search.grid import Grid
+    from trimtab.search.random import RandomSearch
+    from trimtab.search.tpe import TPE
+    from trimtab.space import Bool, Choice, Const, Derived, Float, Int, Permutation, Simplex, Space, Subset
+    from trimtab.study import Failures, Patience, Study, Target, Time, delete, load, minimize, studies
+
+__version__ = "0.1.0"
+
+_HOME = {
+    name: home
+    for home, names in {
+        "trimtab.errors": (
+            "MetricError MissingExtra MultiObjective NonFinite NoResult ObjectiveError PlaceholderError Reject ReportError "
+            "SpaceError StorageAway StorageError StudyFinished StudyMismatch StudyStopped TrimtabError UnknownName "
+            "Unsupported"
+        ),
+        "trimtab.run.trial": "Trial",
+        "trimtab.schedule.full": "Full",
+        "trimtab.schedule.halving": "Halving",
+        "trimtab.schedule.median": "Median",
+        "trimtab.search.auto": "Auto",
+        "trimtab.search.designs": "Halton LatinHypercube Sobol",
+        "trimtab.search.grid": "Grid",
+        "trimtab.search.random": "RandomSearch",
+        "trimtab.search.tpe": "TPE",
+        "trimtab.space": "Bool Choice Const Derived Float Int Permutation Simplex Space Subset",
+        "trimtab.study": "Failures Patience Study Target Time delete load minimize studies",
+    }.items()
+    for name in names.split()
+}
+
+__all__ = [
+    "TPE",
+    "Auto",
+    "Bool",
+    "Choice",
+    "Const",
+    "Derived",
+    "Failures",
+    "Float",
+    "Full",
+    "Grid",
+    "Halton",
+    "Halving",
+    "Int",
+    "LatinHypercube",
+    "Median",
+    "MetricError",
+    "MissingExtra",
+    "MultiObjective",
+    "NoResult",
+    "NonFinite",
+    "ObjectiveError",
+    "Patience",
+    "Permutation",
+    "PlaceholderError",
+    "RandomSearch",
+    "Reject",
+    "ReportError",
+    "Simplex",
+    "Sobol",
+    "Space",
+    "SpaceError",
+    "StorageAway",
+    "StorageError",
+    "Study",
+    "StudyFinished",
+    "StudyMismatch",
+    "StudyStopped",
+    "Subset",
+    "Target",
+    "Time",
+    "Trial",
+    "TrimtabError",
+    "UnknownName",
+    "Unsupported",
+    "__version__",
+    "delete",
+    "load",
+    "minimize",
+    "studies",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'trimtab' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value  # so that the next look-up is a plain one
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOME})
