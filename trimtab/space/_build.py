@@ -1,8 +1,8 @@
 """From what users write to a flat, ordered list of named domains.
 
-A domain is written as an object, as a list (Choice), as a range "1e-5..0.1 log" or "1..8" (Int when both ends are whole),
-as a table {"type": "float", …}, or as a plain value (Const). Any other table is a group: its names are dotted. A Space as
-the value of a label is a branch: "model.svm.C", there when model == 'svm'.
+A domain is written as an object, as a list (Choice), as a range "1e-5..0.1 log" or "1..8" (Int when both ends are
+whole), as a table {"type": "float", …}, or as a plain value (Const). Any other table is a group: its names are dotted.
+A Space as the value of a label is a branch: "model.svm.C", there when model == 'svm'.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space._grammar import literal, quoted
-from trimtab.space._structured import Permutation, Simplex, Subset
 from trimtab.space.domains import Bool, Choice, Const, Derived, Float, Int, plain
 from trimtab.space.expression import Expression
+from trimtab.space.structured import Permutation, Simplex, Subset
 
 if TYPE_CHECKING:
     from trimtab.space.space import Space
@@ -161,7 +161,7 @@ def domain_of(given: Any, name: str = "") -> Any:
     from trimtab.space.space import Space
 
     given = plain(given)
-    if isinstance(given, DOMAINS) or isinstance(given, Space):
+    if isinstance(given, (*DOMAINS, Space)):
         return given
     try:
         if isinstance(given, Mapping):

@@ -1,7 +1,7 @@
 """How the values of one parameter become columns of X, and come back.
 
-Two stages. raw: values as numbers (codes for labels), which is what expressions compare; unit: what X holds. A coding is
-made once a parameter, when the space is made, and knows nothing of conditions; with dependent bounds it is told the bounds.
+Two stages. raw: values as numbers (codes for labels), which is what expressions compare; unit: what X holds. A coding
+is made once a parameter, when the space is made. It knows nothing of conditions; dependent bounds are told to it.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Column:
 
 
 class Coding(Protocol):
-    """What Space asks of the values of a parameter. Arrays are (n, width); raw and seen may be (n,) where width is 1."""
+    """What Space asks of the values of a parameter. Arrays are (n, width); raw is (n,) unless structured."""
 
     @property
     def columns(self) -> tuple[Column, ...]: ...
@@ -134,6 +134,7 @@ class Numeric:
 
     def __init__(self, name: str, domain: Float | Int) -> None:
         self.domain, self.name, self.whole = domain, name, isinstance(domain, Int)
+        self._bounds: tuple[Any, Any] = (domain.low, domain.high)
         fixed = not isinstance(domain.low, Expression) and not isinstance(domain.high, Expression)
         self.scale = scale_of(domain, domain.low, domain.high) if fixed else None
         self.columns = (Column(name, "int" if self.whole else "real", self.scale.n if self.scale else 0),)
@@ -189,7 +190,7 @@ class Numeric:
         if self.whole and number != int(number):
             raise SpaceError(f"{value!r} is no whole number.")
         number = int(number) if self.whole else float(number)
-        low, high = bounds or (self.domain.low, self.domain.high)
+        low, high = bounds or self._bounds
         if not low <= number <= high:
             raise SpaceError(f"{number!r} is outside {low} to {high}.")
         return self._on_grid(number, bounds)
@@ -355,12 +356,3 @@ class Labels:
     def near(self, value: Any, bounds: Bounds, rng: Generator, n: int) -> list[Any]:
         here = self.domain.code(value)
         return [label for i, label in enumerate(self.labels) if i != here]
-
-
-def coding_of(name: str, domain: Any) -> Coding | None:
-    """The coding of a domain; None for one that takes no column."""
-    if isinstance(domain, Float | Int):
-        return Numeric(name, domain)
-    if isinstance(domain, Choice | Bool):
-        return Labels(name, domain)
-    return None

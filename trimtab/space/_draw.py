@@ -10,13 +10,15 @@ import numpy as np
 from numpy.random import Generator
 
 from trimtab.errors import SpaceError
+from trimtab.space._arrays import kept, walk
 from trimtab.space._check import check, derived
 from trimtab.space._coding import ABSENT
 from trimtab.space._scale import FloatArray
 from trimtab.space.domains import Const, Derived
 
 if TYPE_CHECKING:
-    from trimtab.space.space import Parameter, Space
+    from trimtab.space._arrays import Parameter
+    from trimtab.space.space import Space
 
 BATCH = 100_000  # rows drawn at once at most
 FEWEST = 1e-4  # a smaller share of feasible draws is an error: a sampler that needs minutes a trial helps nobody
@@ -43,18 +45,18 @@ def sample(space: Space, rng: Generator, n: int) -> FloatArray:
 def _too_few(space: Space, rng: Generator) -> str:
     """Message 3: how many configurations pass, and the smallest set of rules found that is to blame."""
     X = space.from_unit(rng.random((BATCH, space.d)))
-    walk = space._walk(X)
+    found = walk(space, X)
     rules = [(r.text, f'{"require" if w else "forbid"} "{r.text}"') for r, w in space._rules]
-    kept = space._kept(walk, BATCH)
+    passed_by = kept(space, found, BATCH)
     if any(p.bounds for p in space._order):
         rules.append(("low <= high", "dependent bounds (low above high)"))
-        kept.append(walk.sound)
+        passed_by.append(found.sound)
     left, blame = np.ones(BATCH, bool), list[int]()
     while left.sum() >= FEWEST * BATCH and len(blame) < len(rules):
-        i = min((i for i in range(len(rules)) if i not in blame), key=lambda i: int((left & kept[i]).sum()))
-        left = left & kept[i]
+        i = min((i for i in range(len(rules)) if i not in blame), key=lambda i: int((left & passed_by[i]).sum()))
+        left = left & passed_by[i]
         blame.append(i)
-    passed = int(np.logical_and.reduce(kept).sum())
+    passed = int(np.logical_and.reduce(passed_by).sum())
     cause = ", ".join(f'"{rules[i][0]}"' for i in blame)
     few = f"{len(blame)} {'is' if len(blame) == 1 else 'are'} enough to cause this: {cause}"
     which = f"all {len(rules)} rules ({few})" if len(rules) > 1 else "this rule"
@@ -84,7 +86,7 @@ def complete(space: Space, partial: Mapping[str, Any], rng: Generator | None) ->
 
 def _drawn(space: Space, given: Mapping[str, Any], rng: Generator) -> dict[str, Any]:
     for _ in range(TRIES):
-        config = _filled(space, given, rng.random(space.d).tolist())
+        config: dict[str, Any] | None = _filled(space, given, rng.random(space.d).tolist())
         if config is not None:
             return config
     if not given:
@@ -221,7 +223,7 @@ def neighbours(space: Space, config: Mapping[str, Any], rng: Generator, n: int) 
         if p.coding is None or p.name not in config:
             continue
         for value in p.coding.near(config[p.name], p.bounds_in(config), rng, n):
-            moved = {k: v for k, v in config.items() if not isinstance(space.domains[k], Derived)} | {p.name: value}
+            moved = {k: v for k, v in config.items() if not isinstance(space.domains.get(k), Derived)} | {p.name: value}
             try:
                 neighbour = _filled(space, moved, rng.random(space.d).tolist())
             except SpaceError:

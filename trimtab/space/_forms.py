@@ -109,7 +109,7 @@ def _legal(name: str, before: Any, after: Any) -> None:
         was, now = type(before).__name__, type(after).__name__
         raise SpaceError(f"{name} was {_a(was)} and is now {_a(now)}: the kind of a parameter can't change. {mend}")
     if isinstance(before, Float | Int) and isinstance(after, Float | Int) and after.log and not before.log:
-        if isinstance(before.low, Expression) or before.low <= 0:
+        if not isinstance(before.low, int | float) or before.low <= 0:
             raise SpaceError(
                 f"{name} had values at or below 0 ({show(before)}), which have no place on a log scale. {mend}"
             )
@@ -204,7 +204,7 @@ def _field(name: str, hint: Any, value: Any) -> Any:
         base, *notes = get_args(hint)
         for note in notes:
             if isinstance(note, DOMAINS):
-                return note if default is None else dataclasses.replace(note, default=default)  # type: ignore[type-var]
+                return note if default is None else dataclasses.replace(note, default=default)
         hint = base
     if get_origin(hint) is Literal:
         return Choice(list(get_args(hint)), default=default)

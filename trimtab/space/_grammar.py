@@ -1,11 +1,11 @@
 """The grammar of expressions: text to a tree of tuples, and a tree back to text.
 
-Idea    A tokenizer of one regular expression and a parser by precedence. Nothing is ever compiled or evaluated by Python,
-        so text read from a file or a database can do nothing but compare numbers, strings and lists.
+Idea    A tokenizer of one regular expression and a parser by precedence. Nothing is ever compiled or evaluated by
+        Python, so text read from a file or a database can do nothing but compare numbers, strings and lists.
 Tree    ("const", value) ("name", "a.b") ("list", (node, …)) ("call", "min", (node, …)) ("-", a) ("+", a, b) …
         ("compare", (a, b, c), ("<", "<=")) ("and", (…)) ("or", (…)) ("not", a)
-Names   Dotted names stand bare; any other name is written in backquotes: `val/loss` <= 3. A name that the caller knows may
-        stand bare too ("val/loss <= 3"), and then wins over the division it could be.
+Names   Dotted names stand bare; any other name is written in backquotes: `val/loss` <= 3. A name that the caller knows
+        may stand bare too ("val/loss <= 3"), and then wins over the division it could be.
 """
 
 from __future__ import annotations
@@ -251,7 +251,8 @@ def _render(node: Node, rename: dict[str, str], outer: int) -> str:
         text = literal(node[1])
         return f"({text})" if outer > 7 and text.startswith("-") else text
     if kind == "name":
-        return quoted(rename.get(node[1], node[1]))
+        name: str = node[1]
+        return quoted(rename.get(name, name))
     if kind == "list":
         return f"[{', '.join(_render(n, rename, 0) for n in node[1])}]"
     if kind == "call":

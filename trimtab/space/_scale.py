@@ -1,8 +1,8 @@
 """How a range of numbers lies on [0, 1].
 
-Idea    A continuous range maps its ends to 0 and 1. A range of k separate values is widened by half a value on both sides
-        and cut into k cells: a uniform draw then takes every value equally often (the outer ones, too), and value i sits
-        at (i + ½)/k. Whole numbers on a log scale have cells between log(v - ½) and log(v + ½).
+Idea    A continuous range maps its ends to 0 and 1. A range of k separate values is widened by half a value on both
+        sides and cut into k cells: a uniform draw then takes every value equally often (the outer ones, too), and value
+        i sits at (i + ½)/k. Whole numbers on a log scale have cells between log(v - ½) and log(v + ½).
 Bounds  low and high may be arrays (n,): dependent bounds, one pair a row. A scale is then made for the call.
 Outside A number outside the range extrapolates on the way in; on the way out everything is clipped to the range.
 """
@@ -48,7 +48,8 @@ class Line:
 
     def value(self, unit: FloatArray) -> FloatArray:
         inside = np.clip(self.low + unit * np.subtract(self.high, self.low), self.low, self.high)
-        return np.where(unit >= 1.0, self.high, inside)
+        value: FloatArray = np.where(unit >= 1.0, self.high, inside)
+        return value
 
     def pick(self, unit: float) -> float:
         return min(max(self.low + unit * (self.high - self.low), self.low), self.high)  # type: ignore[no-any-return]
@@ -77,7 +78,8 @@ class LogLine:
 
     def value(self, unit: FloatArray) -> FloatArray:
         inside = np.clip(np.exp(self.log_low + np.clip(unit, 0.0, 1.0) * self.width), self.low, self.high)
-        return np.where(unit <= 0.0, self.low, np.where(unit >= 1.0, self.high, inside))
+        value: FloatArray = np.where(unit <= 0.0, self.low, np.where(unit >= 1.0, self.high, inside))
+        return value
 
     def pick(self, unit: float) -> float:
         if unit <= 0.0:
@@ -106,22 +108,26 @@ class Steps:
         return 0 if isinstance(self.k, np.ndarray) else int(self.k)
 
     def unit(self, value: FloatArray) -> FloatArray:
-        return ((value - self.low) / self.step + 0.5) / self.k
+        unit: FloatArray = ((value - self.low) / self.step + 0.5) / self.k
+        return unit
 
     def value(self, unit: FloatArray) -> NDArray[Any]:
         i = np.clip(np.floor(unit * self.k), 0, np.subtract(self.k, 1))
         if self.whole and self.n > 2**53:  # beyond what a float can tell apart: Python's own whole numbers
             return np.array([self.pick(u) if u == u else math.nan for u in unit.tolist()], dtype=object)
         if self.parts:
-            return (round(self.low * self.parts) + i * round(self.step * self.parts)) / self.parts
-        return self.low + i * self.step
+            i = (round(self.low * self.parts) + i * round(self.step * self.parts)) / self.parts
+        else:
+            i = self.low + i * self.step
+        value: FloatArray = i
+        return value
 
     def pick(self, unit: float) -> float | int:
         i = min(max(int(unit * self.k), 0), int(self.k) - 1)
         if self.whole:
             return int(self.low) + i * int(self.step)
         if self.parts:
-            return (round(self.low * self.parts) + i * round(self.step * self.parts)) / self.parts
+            return float((round(self.low * self.parts) + i * round(self.step * self.parts)) / self.parts)
         return float(self.low + i * self.step)
 
     def cell(self, unit: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -152,7 +158,8 @@ class LogInts:
 
     def value(self, unit: FloatArray) -> FloatArray:
         rounded = np.floor(np.exp(self.log_low + np.clip(unit, 0.0, 1.0) * self.width) + 0.5)
-        return np.clip(rounded, self.low, self.high)
+        value: FloatArray = np.clip(rounded, self.low, self.high)
+        return value
 
     def pick(self, unit: float) -> int:
         value = math.floor(math.exp(self.log_low + min(max(unit, 0.0), 1.0) * self.width) + 0.5)

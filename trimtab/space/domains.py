@@ -136,10 +136,10 @@ class Int:
     def exponents(self) -> tuple[int, int]:
         """With log=base: the first exponent, and how many there are."""
         first = 0
-        while self.log**first < self.low:  # type: ignore[operator]
+        while self.log**first < self.low:
             first += 1
         count = 0
-        while self.log ** (first + count) <= self.high:  # type: ignore[operator]
+        while self.log ** (first + count) <= self.high:
             count += 1
         return first, count
 
@@ -148,7 +148,7 @@ class Int:
 class Choice:
     """One of several JSON values, or one of several labels that stand for objects or for sub-spaces.
 
-    Choice(["sgd", "adam"]); Choice({"relu": nn.ReLU, "gelu": nn.GELU}); Choice({"svm": Space({…}), "forest": Space({…})}).
+    Choice(["sgd", "adam"]); Choice({"relu": nn.ReLU, "gelu": nn.GELU}); Choice({"svm": Space({…}), "rf": Space({…})}).
     Only labels are stored. ordered=True: neighbours in the list are alike. prior: a weight each, as a list or by label.
     """
 
@@ -189,9 +189,8 @@ class Choice:
         try:
             return token(label)
         except (TypeError, ValueError):
-            raise SpaceError(
-                f"Choice: {label!r} can't be stored as JSON. Name it: Choice({{{getattr(label, '__name__', 'name')!r}: …}})."
-            ) from None
+            name = getattr(label, "__name__", "name")
+            raise SpaceError(f"Choice: {label!r} can't be stored as JSON. Name it: Choice({{{name!r}: …}}).") from None
 
     def _weights(self) -> tuple[float, ...] | None:
         if self.prior is None:

@@ -2,66 +2,31 @@
 
 Idea    Search code works on X (n, d): numbers in [0, 1], codes of labels, nan for what is inactive or unknown. Only the
         edges see configurations, dicts of the active names in the order of declaration.
-Walk    Parameters are visited parents first (`_order`), each column as a whole: its condition is evaluated over the columns
-        already seen. So a condition may name a parameter that is declared later; a cycle is refused.
+Order   Parameters are visited parents first (`_order`): a condition may name a parameter that is declared later. A
+        circle is refused.
 Bounds  A dependent bound is evaluated row by row, and X holds the place within that row's range.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from trimtab.errors import SpaceError, did_you_mean
-from trimtab.space import _check, _draw, _forms
+from trimtab.space import _arrays, _check, _draw, _forms, _sound
+from trimtab.space._arrays import CODINGS, Parameter
 from trimtab.space._build import Draft, expressions, flatten
-from trimtab.space._coding import ABSENT, Coding, Column, Numeric, coding_of
+from trimtab.space._coding import ABSENT, Column
 from trimtab.space._scale import FloatArray, edges
-from trimtab.space.domains import Choice, Const, Derived, Int
-from trimtab.space.expression import BoolArray, Coded, Expression
+from trimtab.space.domains import Choice, Derived, Int
+from trimtab.space.expression import BoolArray, Expression
 
 Config = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Parameter:
-    """One name with all that is worked out once. bounds: expressions or numbers, when one of them depends on others."""
-
-    name: str
-    domain: Any
-    coding: Coding | None
-    when: Expression | None
-    bounds: tuple[Any, Any] | None
-    columns: slice
-
-    def active(self, env: Mapping[str, Any]) -> bool:
-        return self.when is None or self.when.holds(env)
-
-    def bounds_in(self, env: Mapping[str, Any]) -> tuple[Any, Any] | None:
-        """The bounds for one configuration; nan where they can't be known."""
-        if self.bounds is None:
-            return None
-        low, high = (b.evaluate(env, math.nan) if isinstance(b, Expression) else b for b in self.bounds)
-        return low, high
-
-
-@dataclass(slots=True)
-class Walk:
-    """What one pass over X found. sound (n,): dependent bounds are in order."""
-
-    X: FloatArray
-    raw: dict[str, NDArray[Any]]
-    seen: dict[str, Any]
-    active: dict[str, BoolArray]
-    sound: BoolArray
 
 
 class Space:
@@ -92,9 +57,11 @@ class Space:
         self._set_up(flatten(spec, _several(require), _several(forbid)))
 
     def _set_up(self, draft: Draft) -> None:
-        parameters, columns = [], []
+        parameters: list[Parameter] = []
+        columns: list[Column] = []
         for name, domain in draft.domains.items():
-            coding = coding_of(name, domain)
+            made = CODINGS.get(type(domain))
+            coding = made(name, domain) if made else None
             width = len(coding.columns) if coding else 0
             bounds = (domain.low, domain.high) if {"low", "high"} & expressions(domain).keys() else None
             place = slice(len(columns), len(columns) + width)
@@ -105,17 +72,17 @@ class Space:
         self.columns = tuple(columns)
         self.slices = MappingProxyType({p.name: p.columns for p in parameters if p.coding})
         self.require, self.forbid = tuple(draft.require), tuple(draft.forbid)
-        self._order = _check.ordered(parameters)
+        self._order = _sound.ordered(parameters)
         self._rules = [(r, True) for r in self.require] + [(r, False) for r in self.forbid]
         read = [e for p in parameters for e in expressions(p.domain).values()] + [r for r, _ in self._rules]
         self._read = frozenset(name for e in read for name in e.names)
         self._conditional = any(p.when is not None for p in parameters)
         self._simple = not self._conditional and not self._read  # nothing depends on anything
-        _check.sound(self)
+        _sound.check_space(self)
 
     @classmethod
     def of(cls, source: Any) -> Space:
-        """From a dataclass or pydantic model whose fields default to domains (or are Annotated with them), or a dict."""
+        """From a dataclass or pydantic model whose fields default to domains (or are Annotated so), or a dict."""
         return cls(_forms.spec_of(source))
 
     @property
@@ -126,119 +93,26 @@ class Space:
 
     def encode(self, configs: Sequence[Config]) -> FloatArray:
         """(n, d). Never raises on old configurations: numbers outside extrapolate, what is unknown is nan."""
-        n = len(configs)
-        X = np.full((n, self.d), math.nan)
-        seen: dict[str, Any] = {}
-        for p in self._order:
-            active = None if p.when is None else p.when.truth(seen, n)[0]
-            if p.coding is None:
-                if p.name in self._read:
-                    seen[p.name] = _uncoded(p, seen, active, n)
-                continue
-            values = [config.get(p.name, math.nan) for config in configs]
-            raw = p.coding.raw(values)
-            default = getattr(p.domain, "default", None)
-            if default is not None:
-                absent = np.array([v is math.nan for v in values], dtype=bool)
-                if absent.any():
-                    raw[absent] = p.coding.raw([default])[0]
-            if active is not None:
-                raw[~active] = math.nan
-            if p.name in self._read:
-                seen[p.name] = p.coding.seen(raw)
-            X[:, p.columns] = p.coding.to_unit(raw, self._bounds(p, seen, n))
-        return X
+        return _arrays.encode(self, configs)
 
     def decode(self, X: FloatArray) -> list[dict[str, Any]]:
         """Configurations: active names only, in order of declaration, labels and plain Python values."""
-        walk = self._walk(X, everything=True)
-        lists = [self._written(p, walk, len(X)) for p in self._parameters.values()]
-        if not self._conditional and not any(np.isnan(walk.X).any(axis=0)):
-            return (
-                [dict(zip(self.names, row, strict=True)) for row in zip(*lists, strict=True)]
-                if lists
-                else [{} for _ in X]
-            )
-        rows = zip(*lists, strict=True)
-        return [{k: v for k, v in zip(self.names, row, strict=True) if v is not ABSENT} for row in rows]
-
-    def _written(self, p: Parameter, walk: Walk, n: int) -> list[Any]:
-        active = walk.active.get(p.name)
-        if p.coding is not None:
-            return p.coding.write(walk.raw[p.name])
-        if isinstance(p.domain, Const):
-            return (
-                [p.domain.value] * n if active is None else [p.domain.value if a else ABSENT for a in active.tolist()]
-            )
-        return _check.derived_list(self, p, walk.seen[p.name])
+        return _arrays.decode(self, X)
 
     def from_unit(self, U: FloatArray) -> FloatArray:
         """Uniform numbers (n, d) in [0, 1) to X: through each parameter's prior, inactive columns nan."""
-        X = np.array(U, dtype=np.float64)
-        for p in self._order:
-            if p.coding is not None:
-                drawn = p.coding.draw(X[:, p.columns.start] if len(p.coding.columns) == 1 else X[:, p.columns])
-                X[:, p.columns] = drawn[:, None] if drawn.ndim == 1 else drawn
-        return self._walk(X).X if self._conditional else X
-
-    def activate(self, X: FloatArray) -> FloatArray:
-        """X with nan where inactive. What is nan though active stays nan."""
-        return self._walk(X).X if self._conditional else np.array(X, dtype=np.float64)
+        return _arrays.from_unit(self, U)
 
     def feasible(self, X: FloatArray) -> BoolArray:
         """(n,): no rule is broken. A rule about inactive parameters is not broken."""
-        n = len(X)
-        if not self._rules and not any(p.bounds for p in self._order):
-            return np.ones(n, bool)
-        walk = self._walk(X)
-        return np.logical_and.reduce([walk.sound, *self._kept(walk, n)])
+        return _arrays.feasible(self, X)
 
-    def _kept(self, walk: Walk, n: int) -> list[BoolArray]:
-        kept = []
-        for rule, wanted in self._rules:
-            true, unknown = rule.truth(walk.seen, n)
-            kept.append((true | unknown) if wanted else ~true)
-        return kept
-
-    def _walk(self, X: FloatArray, everything: bool = False) -> Walk:
-        X = np.array(X, dtype=np.float64)
-        if X.ndim != 2 or X.shape[1] != self.d:
-            raise SpaceError(f"an array of shape {X.shape} does not fit this space: it has {self.d} columns.")
-        n = len(X)
-        walk = Walk(X, {}, {}, {}, np.ones(n, bool))
-        for p in self._order:
-            active = None
-            if p.when is not None:
-                walk.active[p.name] = active = p.when.truth(walk.seen, n)[0]
-                X[~active, p.columns] = math.nan
-            if not everything and p.name not in self._read and p.bounds is None:
-                continue
-            if p.coding is None:
-                walk.seen[p.name] = _uncoded(p, walk.seen, active, n)
-                continue
-            bounds = self._bounds(p, walk.seen, n)
-            if bounds is not None:
-                crossed = np.greater(bounds[0], bounds[1])
-                walk.sound &= ~(crossed if active is None else crossed & active)
-            walk.raw[p.name] = raw = p.coding.from_unit(X[:, p.columns], bounds)
-            if p.name in self._read:
-                walk.seen[p.name] = p.coding.seen(raw)
-        return walk
-
-    def _bounds(self, p: Parameter, seen: Mapping[str, Any], n: int) -> tuple[Any, Any] | None:
-        if p.bounds is None:
-            return None
-        low, high = (
-            np.asarray(b.over(seen, n) if isinstance(b, Expression) else np.full(n, float(b))) for b in p.bounds
-        )
-        if p.domain.log is not False:
-            low = np.where(low > 0, low, math.nan)  # no place on a log scale: unknown, as is all that follows
-        if isinstance(p.coding, Numeric) and p.coding.whole:
-            low, high = np.ceil(low), np.floor(high)
-        return low, high
+    def activate(self, X: FloatArray) -> FloatArray:
+        """X with nan where inactive. What is nan though active stays nan."""
+        return _arrays.walk(self, X).X if self._conditional else np.array(X, dtype=np.float64)
 
     def cells(self, j: int, z: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """(low, high) of the cell of [0, 1] in which z (n,) lies in column j; z itself where the column has no cells."""
+        """(low, high) of the cell of [0, 1] in which z (n,) lies in column j; z itself where it has no cells."""
         z = np.asarray(z, dtype=np.float64)
         scale = self._scales[j]
         return (z, z) if scale is None else scale.cell(z)
@@ -277,7 +151,10 @@ class Space:
         found: set[str] = set()
         for p in self._order:
             values = p.domain.labels if isinstance(p.domain, Choice) else [getattr(p.domain, "value", None)]
-            if isinstance(p.domain, Int) or all(isinstance(v, int) and not isinstance(v, bool) for v in values) or (isinstance(p.domain, Derived) and p.domain.expression.is_integral(found)):
+            whole = isinstance(p.domain, Int) or all(isinstance(v, int) and not isinstance(v, bool) for v in values)
+            if isinstance(p.domain, Derived):
+                whole = Expression.of(p.domain.expression).is_integral(found)
+            if whole:
                 found.add(p.name)
         return frozenset(found)
 
@@ -296,15 +173,15 @@ class Space:
         return _draw.sample_config(self, rng)
 
     def complete(self, partial: Config, rng: Generator | None = None) -> dict[str, Any]:
-        """A whole configuration around the given values: inactive ones dropped, missing ones drawn (default without rng)."""
+        """A whole configuration around given values: inactive ones dropped, missing ones drawn (else: defaults)."""
         return _draw.complete(self, partial, rng)
 
     def grid(self, k: int | Mapping[str, int], *, ends: bool = False) -> Iterator[dict[str, Any]]:
-        """Every combination of k values of each number and all values of the rest; active branches and rules respected."""
+        """Every combination of k values of each number and all of the rest; active branches and rules respected."""
         return _draw.grid(self, k, ends)
 
     def neighbours(self, config: Config, rng: Generator, n: int = 4) -> list[dict[str, Any]]:
-        """Configurations that differ in one parameter: each other label, n Gaussian steps of a number, its next values."""
+        """Configurations that differ in one parameter: each other label, n Gaussian steps of numbers, the next ones."""
         return _draw.neighbours(self, config, rng, n)
 
     @cached_property
@@ -335,7 +212,7 @@ class Space:
         return True
 
     def key(self, config: Config) -> str:
-        """Text that is the same exactly for the same configuration: Int 3 and 3.0 are, labels 1, 1.0, True and "1" are not."""
+        """Text, the same exactly for the same configuration: Int 3 and 3.0; but labels 1, 1.0, True, "1" are four."""
         return _check.key(self, config)
 
     def why_inactive(self, name: str, config: Config) -> str:
@@ -343,7 +220,7 @@ class Space:
         return _check.why_inactive(self, name, config)
 
     def resolve(self, config: Config) -> dict[str, Any]:
-        """The configuration with the objects that labels stand for. Needs the space as declared, not as read from a log."""
+        """The configuration with the objects that labels stand for. A space read from a log has labels only."""
         return {k: _object(self.domains.get(k), v) for k, v in config.items()}
 
     def branch(self, config: Config, name: str) -> tuple[Any, dict[str, Any]]:
@@ -357,7 +234,7 @@ class Space:
     # ── the space as a value ──
 
     def replace(self, **domains: Any) -> Space:
-        """The same space with other domains for some names (or with new names). Dotted names: replace(**{"model.svm.C": …})."""
+        """The same space with other or further domains. Dotted names: replace(**{"model.svm.C": …})."""
         return Space({**self.domains, **domains}, self.require, self.forbid)
 
     def drop(self, *names: str) -> Space:
@@ -413,16 +290,6 @@ class Space:
 
 def _several(rules: Iterable[str | Expression] | str | Expression) -> list[str | Expression]:
     return [rules] if isinstance(rules, str | Expression) else list(rules)
-
-
-def _uncoded(p: Parameter, seen: Mapping[str, Any], active: BoolArray | None, n: int) -> Any:
-    """The column of a Const or Derived as expressions read it."""
-    if isinstance(p.domain, Derived):
-        assert isinstance(p.domain.expression, Expression)
-        values = p.domain.expression.over(seen, n)
-        return values if active is None else np.where(active, values.astype(float), math.nan)
-    codes = np.zeros(n, np.int64) if active is None else np.where(active, 0, -1)
-    return Coded(codes, (p.domain.value,))
 
 
 def _object(domain: Any, label: Any) -> Any:
