@@ -312,7 +312,7 @@ def test_branches_and_nesting():
             "model.svm.kernel.rbf.g": 2,
         }
     )
-    assert trial.branch("model") == ("svm", {"C": 3.1, "kernel": {"rbf": {"g": 2}}})
+    assert trial.branch("model") == ("svm", {"C": 3.1, "kernel": "rbf", "kernel.rbf.g": 2})
     assert trial.config.nested() == {
         "lr": 0.1,
         "model": {"svm": {"C": 3.1, "kernel": {"rbf": {"g": 2}}}},

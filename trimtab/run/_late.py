@@ -6,18 +6,15 @@ generator keyed by the trial's seed and the name, so a retry after kill -9 sees 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from trimtab._random import rng_for
 from trimtab.errors import ReportError
 from trimtab.log import JSON
 from trimtab.protocol import Run
 
-if TYPE_CHECKING:
-    from trimtab.space import Domain
 
-
-def late(run: Run, name: str, domain: Domain, asked: dict[str, list[JSON]], news: dict[str, list[JSON]]) -> Any:
+def late(run: Run, name: str, domain: Any, asked: dict[str, list[JSON]], news: dict[str, list[JSON]]) -> Any:
     """The value of `name` in this run. `asked` remembers all names, `news` those no event has carried yet."""
     from trimtab.space import Space
 
@@ -31,16 +28,9 @@ def late(run: Run, name: str, domain: Domain, asked: dict[str, list[JSON]], news
             )
         label = asked[name][0]
     else:
-        label = proposed(run, name, space, told)
-        if label is None:
+        if name in run.config and space.inside({name: run.config[name]}):
+            label = space.check({name: run.config[name]})[name]
+        else:
             label = space.sample_config(rng_for(run.seed, "late", name))[name]
         asked[name] = news[name] = [label, told]
     return space.resolve({name: label})[name]
-
-
-def proposed(run: Run, name: str, space: Any, told: JSON) -> Any:
-    """The value the run was started with, if `space` has it; None otherwise."""
-    if name not in run.config:
-        return None
-    value = run.config[name]
-    return value if space.contains({name: value}) else None

@@ -49,6 +49,11 @@ def outcome(returned: Any, trial: Trial) -> dict[str, JSON]:
         return failure(error, trial)
 
 
+def ending(trial: Trial) -> dict[str, JSON]:
+    """The body for a program that is leaving: its values, if any, are read from what it printed."""
+    return failure(trial._error, trial) if trial._error is not None else _body(trial, _told(trial) or "finished")
+
+
 def failure(error: BaseException, trial: Trial) -> dict[str, JSON]:
     """The body of `ended` for an objective that raised."""
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "BdbQuit":

@@ -50,32 +50,32 @@ class Config(Mapping[str, Any]):
 
     def nested(self) -> dict[str, Any]:
         """In the shape the space was declared: {"lr": 0.01, "model": {"svm": {"C": 3.1}}}."""
-        return _nested(self._values, self._labels)
+        return self._space.nested(self._values) if self._space is not None else _nested(self._values)
 
     def branch(self, name: str) -> tuple[str, dict[str, Any]]:
         """The chosen branch and its own settings: ("svm", {"C": 3.1})."""
         if name not in self._labels:
             raise Inactive(self._why_missing(name))
+        if self._space is not None:
+            return self._space.branch(self._values, name)
         label = self._labels[name]
         prefix = f"{name}.{label}."
-        inner = {k[len(prefix) :]: k for k in self._values if k.startswith(prefix)}
-        own = {short: self._values[k] for short, k in inner.items()}
-        return label, _nested(own, {short: self._labels[k] for short, k in inner.items()})
+        return label, {k[len(prefix) :]: v for k, v in self._values.items() if k.startswith(prefix)}
 
     def _why_missing(self, name: str) -> str:
-        known = set(self._values) if self._space is None else set(self._space)
+        known = list(self._values) if self._space is None else self._space.names
         if name not in known:
             return f"No parameter is called {name!r}. {did_you_mean(name, known)}"
-        needs = _needs(self._space, name, self._labels)
-        return f'{name!r} is inactive in trial {self._trial}{needs}. Use trial.get("{name}", default).'
+        why = self._space.why_inactive(name, self._labels) if self._space is not None else ""
+        return f'{name!r} is inactive in trial {self._trial}{why and f" ({why})"}. Use trial.get("{name}", default).'
 
 
-def _nested(values: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted names as nested dicts. A choice whose branch has settings becomes {branch: settings}."""
+def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The same without a space: a choice with a name below its value, "model.svm.C", is taken for one of branches."""
     out: dict[str, Any] = {}
     for name, value in values.items():
-        if isinstance(labels[name], str) and any(other.startswith(f"{name}.{labels[name]}.") for other in values):
-            value = {labels[name]: {}}
+        if isinstance(value, str) and any(other.startswith(f"{name}.{value}.") for other in values):
+            value = {value: {}}
         *groups, last = name.split(".")
         place = out
         for group in groups:
@@ -86,19 +86,3 @@ def _nested(values: Mapping[str, Any], labels: Mapping[str, Any]) -> dict[str, A
             place = inner
         place.setdefault(last, value)
     return out
-
-
-def _needs(space: Any, name: str, labels: Mapping[str, Any]) -> str:
-    """' (it needs optimizer == 'sgd'; this trial has 'adam')', as far as the space tells."""
-    when = getattr(space[name], "when", None)
-    if when is None:
-        parent, _, branch = name.rpartition(".")[0].rpartition(".")
-        if parent in labels:
-            return f" (it needs {parent} == {branch!r}; this trial has {labels[parent]!r})"
-        return ""
-    if isinstance(when, Mapping):
-        has = ", ".join(repr(labels[k]) if k in labels else "none" for k in when)
-        return f" (it needs {' and '.join(f'{k} == {v!r}' for k, v in when.items())}; this trial has {has})"
-    named = [k for k in labels if k in str(when)]
-    has = ", ".join(f"{labels[k]!r}" if len(named) == 1 else f"{k} = {labels[k]!r}" for k in named)
-    return f" (it needs {when}" + (f"; this trial has {has})" if has else ")")

@@ -28,7 +28,7 @@ from trimtab.run._values import number, plain
 from trimtab.run.config import Config
 
 if TYPE_CHECKING:
-    from trimtab.space import Domain, Space
+    from trimtab.space import Space
 
 __all__ = ["Link", "Trial", "execute", "failure", "outcome"]
 
@@ -114,7 +114,9 @@ class Trial:
         value: Real = self._ask(name, Float(low, high, log=log, step=step))
         return value
 
-    def int(self, name: str, low: Whole, high: Whole, *, log: Truth = False, step: Whole = 1) -> Whole:
+    def int(
+        self, name: str, low: Whole, high: Whole, *, log: Truth | Whole = False, step: Whole | None = None
+    ) -> Whole:
         """A whole number from low to high, both included."""
         from trimtab.space import Int
 
@@ -134,7 +136,7 @@ class Trial:
         value: bool = self._ask(name, Bool())
         return value
 
-    def _ask(self, name: str, domain: Domain) -> Any:
+    def _ask(self, name: str, domain: Any) -> Any:
         if not self._run.open:
             raise ObjectiveError(f'trial {self.number} has a declared space; read it: trial["{name}"]')
         from trimtab.run._late import late
@@ -276,7 +278,7 @@ class Trial:
             return Path(self._run.source)
         from trimtab.storage import checkpoints
 
-        return Path(checkpoints.fetch(self._run.source))
+        return checkpoints.fetch(self._run.source)
 
     @contextmanager
     def save_checkpoint(self, step: Real | None = None) -> Iterator[Path]:
@@ -284,13 +286,13 @@ class Trial:
         from trimtab.storage import checkpoints
 
         at = step if step is not None else self._step if self._step is not None else self._counted + 1
-        at = int(at) if at == int(at) else float(at)
-        ref = f"{self._run.checkpoint or self.folder / 'checkpoints'}/{at}"
+        home = self._run.checkpoint or str(self.folder / "checkpoints" / str(self.attempt))
+        ref = checkpoints.join(home, checkpoints.step_name(at))
         started = checkpoints.begin(ref)
         try:
-            yield Path(started)
+            yield started
         except BaseException:
-            checkpoints.discard(started)
+            checkpoints.abandon(started)
             raise
         self._link.post("saved", {"step": at, "ref": ref, **checkpoints.commit(started, ref)})
 
