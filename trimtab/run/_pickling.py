@@ -21,7 +21,8 @@ def as_bytes(objective: Objective, space: Any) -> bytes:
     """(objective, space) pickled by value; an error names what can't travel, before any trial."""
     import cloudpickle
 
-    module = sys.modules.get(getattr(objective, "__module__", None) or "")
+    function = getattr(objective, "func", objective)  # of a functools.partial
+    module = sys.modules.get(getattr(function, "__module__", None) or "")
     by_value = module is not None and module.__name__ != "__main__" and not _importable(module)
     if by_value:
         cloudpickle.register_pickle_by_value(module)

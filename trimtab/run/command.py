@@ -41,6 +41,7 @@ from trimtab.run._units import seconds
 if TYPE_CHECKING:
     from trimtab.space import Space
 
+RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_LOCALID")  # the driver's own, not the program's
 LOOK = 0.1  # seconds between looks at reports.jsonl: files can't be waited for
 
 
@@ -218,7 +219,8 @@ class Command:
         write_json(job.folder / RUN, {k: getattr(run, k) for k in Run.__slots__} | {"seed": seed})
         built_in = self._built_in(run, job.folder, seed)
         job.argv = self._template.render(run.config, built_in)
-        env = environment(job.place, self.workers, self._cpu) | self._env | _told(run, job.folder, seed)
+        env = environment(job.place, self.workers, self._cpu)
+        env = {k: v for k, v in env.items() if k not in RANKS} | self._env | _told(run, job.folder, seed)
         if self._guard is None:
             self._guard = Guard()
         limit = run.limits.get("seconds", self._timeout)
