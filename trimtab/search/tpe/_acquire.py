@@ -1,0 +1,42 @@
+"""Candidates and their scores: log of the density ratio, times the same for each constraint (c-TPE)."""
+
+from __future__ import annotations
+
+from math import log
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from trimtab.search.tpe._state import Group
+
+Floats = NDArray[np.float64]
+
+
+def candidates(group: Group, rng: Generator, m: int) -> tuple[Floats, Floats]:
+    """Candidates (c, d) for the group's columns, best first, and their scores (c,)."""
+    if group.flat():
+        return group.prior.sample(rng, m), np.zeros(m)
+    weights = group.weights()
+    Z = group.good.sample(rng, m, weights)
+    for held in group.held:  # c-TPE: where a constraint holds is worth a look too
+        Z = np.concatenate([Z, held.sample(rng, m)])
+    score = group.good.log_density(Z, weights) - group.bad.log_density(Z)
+    if group.held:
+        score = -_loss(-score, len(group.good_ones) / max(1, group.n))
+        for held, broken in zip(group.held, group.broken, strict=True):
+            n = len(held) + len(broken)
+            if n:
+                score -= _loss(broken.log_density(Z) - held.log_density(Z), len(held) / n)
+    order = np.argsort(-score, kind="stable")
+    return Z[order], score[order]
+
+
+def _loss(log_ratio: Floats, share: float) -> Floats:
+    """log(q + (1 - q)·g/l): minus the log of the probability, over q, of being on the good side (c-TPE, eq. 9)."""
+    if share >= 1.0:
+        return np.zeros_like(log_ratio)
+    if share <= 0.0:
+        return log_ratio
+    out: Floats = np.logaddexp(log(share), log(1.0 - share) + log_ratio)
+    return out
