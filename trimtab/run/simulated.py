@@ -49,7 +49,8 @@ class Simulated:
         return self.time
 
     def free(self) -> int:
-        return self.workers - len(self._live)
+        """A slot is free once the end of its trial has been collected."""
+        return self.workers - len(self._live) - sum(event.kind == "ended" for event in self._ready)
 
     def submit(self, run: Run) -> None:
         live = self._live[run.trial] = _Live(run, self.model(run), self.time)

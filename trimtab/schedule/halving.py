@@ -1,0 +1,161 @@
+"""Synchronous successive halving, with pause and resume.
+
+Idea    n trials run to the first rung; the best 1/eta of them go on to the next; and so on. A rung waits for all its
+        members; workers that are free meanwhile start the next bracket. The unpromoted stay paused, never stopped, so
+        a later rise of max can go on with them.
+Source  Jamieson & Talwalkar, AISTATS 2016; Li et al., Hyperband, JMLR 18, 2018, Algorithm 1 (one bracket).
+Cost    O(rung) a decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import floor
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+
+from trimtab.parts.order import best_first
+from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
+from trimtab.schedule._rungs import check_rungs, rungs
+
+if TYPE_CHECKING:
+    from trimtab.history import History
+    from trimtab.log import Event
+
+
+@dataclass(slots=True)
+class _Bracket:
+    members: list[int] = field(default_factory=list)
+    up: dict[int, list[int]] = field(default_factory=dict)  # rung -> trials promoted to it, in order
+    size: int | None = None  # settled when the first of them is promoted
+
+
+@dataclass(slots=True)
+class _Seen:
+    brackets: list[_Bracket] = field(default_factory=list)
+    failed: set[int] = field(default_factory=set)
+    running: set[int] = field(default_factory=set)
+
+    def step(self, event: Event, history: History) -> _Seen:
+        trial, body = event.trial, event.body
+        if trial is not None and event.kind in ("started", "ended"):
+            (self.running.add if event.kind == "started" else self.running.discard)(trial)
+        if event.kind == "started" and "bracket" in body.get("tags", {}):
+            assert trial is not None
+            tags = body["tags"]
+            while len(self.brackets) <= tags["bracket"]:
+                self.brackets.append(_Bracket())
+            bracket = self.brackets[tags["bracket"]]
+            if tags["rung"] == 0:
+                bracket.members.append(trial)
+            else:
+                bracket.up.setdefault(tags["rung"], []).append(trial)
+        elif event.kind == "ended" and body["state"] in ("failed", "lost", "stopped") and trial is not None:
+            self.failed.add(trial)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Halving:
+    """Successive halving: the best 1/eta of each rung go on, the rest stay paused.
+
+    max   steps of a full run;  min  steps of the first rung;  eta  the factor between rungs
+    n     trials in a bracket; None: as many as leave one on the top rung (eta to the number of divisions)
+    """
+
+    max: float
+    min: float = 1
+    eta: float = 3
+    n: int | None = None
+
+    name: ClassVar[str] = "halving"
+    revision: ClassVar[int] = 1
+    resource: ClassVar[str] = "step"
+    listens: ClassVar[Literal["milestones", "all"]] = "milestones"
+    needs_chooser: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        check_rungs("Halving", self.min, self.max, self.eta)
+
+    @property
+    def levels(self) -> tuple[float, ...]:
+        return rungs(self.min, self.max, self.eta)
+
+    def next(self, history: History, searcher: Searcher, ask: Ask) -> Sequence[Start] | Need | Wait | Done:
+        levels = self.levels
+        seen = history.fold(self, _Seen, _Seen.step)
+        n0 = self.n or round(self.eta ** (len(levels) - 1))
+        starts: list[Start] = []
+        for b, bracket in enumerate(seen.brackets):
+            starts += self._promotions(history, seen, b, bracket, n0, ask, searcher)[: ask.n - len(starts)]
+            if len(starts) == ask.n:
+                return starts
+        b = len(seen.brackets) - 1
+        if b < 0 or len(seen.brackets[b].members) >= n0:
+            b += 1
+        room = n0 - (len(seen.brackets[b].members) if b < len(seen.brackets) else 0)
+        n = min(ask.n - len(starts), room, ask.n if ask.fresh is None else ask.fresh)
+        if n > 0:
+            proposals = searcher.propose(history, replace(ask, n=n, budget=levels[0], levels=levels))
+            if isinstance(proposals, Need):
+                return starts or proposals
+            tags = {"bracket": b, "rung": 0}
+            starts += [Start(p, levels[0], levels[0], tags, f"bracket {b}, rung 0") for p in proposals]
+        if starts:
+            return starts
+        if (history.state == 1).any():
+            return Wait("a rung waits for its last members")
+        return Done("every bracket has come to its end")
+
+    def _promotions(
+        self, history: History, seen: _Seen, b: int, bracket: _Bracket, n0: int, ask: Ask, searcher: Searcher
+    ) -> list[Start]:
+        """The starts that the highest complete rung of one bracket still owes."""
+        filled = len(bracket.members) >= n0 or ask.fresh == 0
+        if not filled:
+            return []
+        levels, rung, members = self.levels, 0, bracket.members
+        marks = history.at(levels)
+        while rung < len(levels) - 1:
+            at = marks.of(levels[rung])
+            row = {int(t): i for i, t in enumerate(at.trial)}
+            if any(t not in seen.failed and (t not in row or t in seen.running) for t in members):
+                return []  # synchronous: wait for all
+            arrived = [t for t in members if t in row and t not in seen.failed]
+            k = min(floor(len(members) / self.eta + 1e-9), len(arrived))
+            if k == 0:
+                return []
+            rows = [row[t] for t in arrived]
+            best = [arrived[i] for i in best_first(at.Y[rows], at.C[rows]) if np.isfinite(at.Y[rows[i]]).all()][:k]
+            done = bracket.up.get(rung + 1, [])
+            owed = [t for t in best if t not in done]
+            if len(done) < len(best) and owed:
+                return self._go_on(b, rung + 1, owed[: len(best) - len(done)], len(arrived), best)
+            if not best:
+                return []
+            members, rung = done, rung + 1
+        return []
+
+    def _go_on(self, b: int, rung: int, trials: list[int], of: int, best: list[int]) -> list[Start]:
+        tags: dict[str, Any] = {"bracket": b, "rung": rung}
+        level = self.levels[rung]
+        return [
+            Start(
+                Proposal(resume=t),
+                level,
+                level,
+                tags,
+                f"rank {best.index(t) + 1} of {of} in bracket {b}, goes on to rung {rung}",
+            )
+            for t in trials
+        ]
+
+    def judge(self, history: History, trial: int) -> Verdict:
+        levels = self.levels
+        curve = history.reports(trial)
+        step = float(curve.step.max()) if len(curve) else 0.0
+        if step >= levels[-1]:
+            return Verdict("on", float("inf"))
+        return Verdict("pause", why=f"reached its rung at step {step:g}; waits for the others")

@@ -1,0 +1,8 @@
+"""The user's handle on a study, and the driver's loop behind it."""
+
+from trimtab.study._asked import Asked
+from trimtab.study._open import delete, load, minimize, studies
+from trimtab.study._stop import Failures, Patience, Target, Time
+from trimtab.study._study import Study
+
+__all__ = ["Asked", "Failures", "Patience", "Study", "Target", "Time", "delete", "load", "minimize", "studies"]

@@ -1,0 +1,123 @@
+"""The `defined` event: what a study is, in JSON; and which parts of it may change later."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from trimtab.errors import StudyMismatch, Unsupported
+from trimtab.log import FORMAT, JSON
+from trimtab.protocol import Scheduler, Searcher
+from trimtab.schedule._registry import REGISTRY as SCHEDULERS
+from trimtab.search._registry import REGISTRY as SEARCHERS
+from trimtab.space import Expression, Space
+
+Names = str | Sequence[str]
+RETRY: Mapping[str, JSON] = {"times": 2, "on": ["lost"]}
+
+
+def metrics_of(
+    minimize: Names | None, maximize: Names | None, constraints: Sequence[str], hidden: Sequence[str]
+) -> dict[str, JSON]:
+    """{name: {"role": objective | constraint | test, "goal": min | max}}, minimised objectives first."""
+    metrics: dict[str, JSON] = {}
+    for goal, names in (("min", minimize), ("max", maximize)):
+        for name in [names] if isinstance(names, str) else names or ():
+            if name in ("step", "fold", "sem"):
+                raise StudyMismatch(f'A metric can\'t be called "{name}": report() uses that word itself.')
+            if name in metrics:
+                raise StudyMismatch(
+                    f'"{name}" is named twice as an objective. Name it once, in minimize= or in maximize=.'
+                )
+            metrics[name] = {"role": "objective", "goal": goal}
+    for text in constraints:
+        Expression(text)  # a wrong one is refused here
+        metrics[text] = {"role": "constraint"}
+    for name in hidden:
+        if name in metrics:
+            raise StudyMismatch(f'"{name}" is an objective, so it can\'t be a test metric: searchers would see it.')
+        metrics[name] = {"role": "test"}
+    return metrics
+
+
+def definition(
+    *, space: Space, metrics: Mapping[str, JSON], seed: int, searcher: Searcher, scheduler: Scheduler,
+    duplicates: str, value: str, retry: Mapping[str, JSON], stop: Sequence[Mapping[str, JSON]], open: bool, why: str = "",
+) -> dict[str, JSON]:  # fmt: skip
+    body: dict[str, JSON] = {
+        "schema": FORMAT,
+        "space": space.to_json(),
+        "metrics": dict(metrics),
+        "seed": seed,
+        "searcher": SEARCHERS.to_json(searcher),
+        "scheduler": SCHEDULERS.to_json(scheduler),
+        "duplicates": duplicates,
+        "value": value,
+        "retry": dict(retry),
+        "stop": [dict(rule) for rule in stop],
+    }
+    if open:
+        body["open"] = True
+    if why:
+        body["why"] = why
+    return body
+
+
+def check_unchanged(
+    name: str, where: str, old: Mapping[str, JSON], metrics: Mapping[str, JSON] | None, seed: int | None
+) -> None:
+    """Objectives, their goals and the seed belong to a study for ever."""
+    if metrics is not None:
+        mine, theirs = _goals(metrics), _goals(old["metrics"])
+        if mine != theirs:
+            raise StudyMismatch(
+                f'"{name}" in {where} {_says(theirs)}; this call says {_says(mine, call=True)}. '
+                f'Objectives can\'t change in a study. Use another name, or if_exists="new" to begin a new one.'
+            )
+    if seed is not None and seed != old["seed"]:
+        raise StudyMismatch(
+            f'"{name}" in {where} has the seed {old["seed"]}; this call says seed={seed}. Leave seed= out.'
+        )
+
+
+def _goals(metrics: Mapping[str, Any]) -> dict[str, str]:
+    return {n: m["goal"] for n, m in metrics.items() if m.get("role") == "objective"}
+
+
+def _says(goals: Mapping[str, str], call: bool = False) -> str:
+    parts = []
+    for goal, verb in (("min", "minimize"), ("max", "maximize")):
+        names = [f'"{n}"' for n, g in goals.items() if g == goal]
+        if names:
+            parts.append(f"{verb}={', '.join(names)}" if call else f"{verb}s {', '.join(names)}")
+    return " and ".join(parts) or "no objective"
+
+
+def check_fit(space: Space, metrics: Mapping[str, Any], searcher: Searcher, scheduler: Scheduler) -> None:
+    """Refuse, naming it, what a method has declared it can't take (law 2)."""
+    roles = [m.get("role") for m in metrics.values()]
+    wanted = set(space.traits)
+    if roles.count("objective") > 1:
+        wanted.add("objectives")
+    if "constraint" in roles:
+        wanted.add("constraints")
+    for trait in sorted(wanted - searcher.takes):
+        raise Unsupported(
+            f"{searcher.name} can't take {_TRAIT_WORDS.get(trait, trait)}. "
+            f'searcher="auto" can; `trimtab methods` lists what each takes.'
+        )
+    if scheduler.needs_chooser and not searcher.chooses:
+        raise Unsupported(
+            f"{scheduler.name} needs a searcher that chooses which trial goes on; {searcher.name} doesn't."
+        )
+
+
+_TRAIT_WORDS = {
+    "conditional": "conditional parameters (when=, or a choice between spaces)",
+    "rules": "require=/forbid= rules or bounds that depend on other parameters",
+    "objectives": "several objectives",
+    "constraints": "constraints",
+    "subset": "Subset parameters",
+    "permutation": "Permutation parameters",
+    "simplex": "Simplex parameters",
+}

@@ -1,0 +1,213 @@
+"""One call of study.optimize(): the runner, the signals, the display, and leaving in order."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import inf
+from typing import TYPE_CHECKING, Any
+
+from trimtab.errors import StudyMismatch
+from trimtab.history import State
+from trimtab.log import JSON, Event
+from trimtab.protocol import Need, Objective
+from trimtab.study._define import check_fit
+from trimtab.study._driver import Driver
+from trimtab.study._stop import Failures, rules_from_json
+from trimtab.study._times import seconds
+
+if TYPE_CHECKING:
+    from trimtab.study._study import Study
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """The arguments of one optimize()."""
+
+    trials: int | None
+    more: int | None
+    workers: int | None
+    per_trial: Mapping[str, Any] | None
+    timeout: float | str | None
+    trial_timeout: float | str | None
+    grace: float | str | None
+    callbacks: tuple[Callable[[Any, Event], None], ...]
+    runner: Any
+    recycle: int | None
+    answer: Callable[[Need], JSON] | None
+    display: Any
+
+    def __post_init__(self) -> None:
+        if (self.trials is None) == (self.more is None) and self.timeout is None:
+            raise TypeError("optimize() needs exactly one of trials= (the study's total) and more= (so many more).")
+        if self.trials is not None and self.more is not None:
+            raise TypeError("optimize() takes trials= (the study's total) or more= (so many more), not both.")
+        for name in ("trials", "more", "workers"):
+            value = getattr(self, name)
+            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+                raise ValueError(f"optimize({name}={value!r}): a whole number, at least 1.")
+
+
+def optimize(study: Study, objective: Objective, call: Call) -> Study:
+    """Run it. See Study.optimize."""
+    if not callable(objective) and call.runner is None:
+        raise TypeError(f"optimize({objective!r}): the objective must be a function of a trial.")
+    store = study._log
+    store.refresh()
+    ledger = store.ledger
+    definition = ledger.definitions[-1]
+    check_fit(ledger.space, definition["metrics"], study.searcher, study.scheduler)
+    total = ledger.counted + call.more if call.more is not None else call.trials
+    rules = rules_from_json(definition.get("stop", ()))
+    _enqueue_default(study)
+    _try_again(study)
+    if total is not None and _done(study, total):
+        log.info("%s: done, %d of %d trials. Go on: more=…", study.name, ledger.counted, total)
+        return study
+    runner = call.runner or _runner(study, objective, call)
+    brief = None if any(isinstance(r, Failures) and r.in_a_row is None for r in rules) else 3
+    driver = Driver(
+        store, study.searcher, study.scheduler, runner, trials=total, rules=rules, folder=study._checkpoints,
+        answer=call.answer, deadline=inf if call.timeout is None else runner.now() + seconds(call.timeout), brief=brief,
+        env=study._environment(),
+    )  # fmt: skip
+    driver.watch = _Watch(study, call, total)
+    try:
+        with _signals(driver, call.grace):
+            study.ended = driver.run()
+    finally:
+        _leave(driver, runner, own=call.runner is None)
+        driver.watch.close(driver)
+    return study
+
+
+def _enqueue_default(study: Study) -> None:
+    """If every domain has a default, the default is trial 0: the baseline of every gain."""
+    ledger = study._log.ledger
+    default = ledger.space.default if not ledger.definitions[-1].get("open") else None
+    if default and not ledger.rows and not ledger.queue:
+        study.enqueue(default, why="the default: the baseline")
+
+
+def _try_again(study: Study) -> None:
+    """After a start in which everything failed, the mended objective gets the same trials first."""
+    rows = study._log.ledger.rows
+    failed = [r.number for r in rows if r.state is State.FAILED and r.valid]
+    if failed and len(failed) == sum(r.valid for r in rows) <= 3 + 64 and len(failed) <= 16:
+        study.retry(failed)
+
+
+def _done(study: Study, total: int) -> bool:
+    ledger = study._log.ledger
+    if ledger.closed is not None:
+        return True
+    open_ends = ledger.alive or ledger.waiting or (study.scheduler.levels and ledger.counts["paused"])
+    return ledger.counted >= total and not open_ends
+
+
+def _runner(study: Study, objective: Objective, call: Call) -> Any:
+    folder = study._folder
+    if call.workers == 1 and not call.per_trial and call.trial_timeout is None:
+        from trimtab.run.inline import Inline
+
+        return Inline(objective, study._labels, folder=folder)
+    from trimtab.run.processes import Processes
+
+    return Processes(
+        objective, study._labels, workers=call.workers, per_trial=call.per_trial, recycle=call.recycle, folder=folder,
+        trial_timeout=None if call.trial_timeout is None else seconds(call.trial_timeout),
+    )  # fmt: skip
+
+
+def _leave(driver: Driver, runner: Any, *, own: bool) -> None:
+    """Close the runner; what of mine still runs goes back into the queue."""
+    if own:
+        runner.close(kill=bool(driver.until))
+    ledger = driver.log.ledger
+    mine = [ledger.rows[t] for t in sorted(driver.until) if ledger.rows[t].alive and ledger.rows[t].owner == driver.id]
+    if mine:
+        body = {"state": "cancelled", "cost": {}}
+        driver.log.write(*(Event("ended", body, r.number, r.attempt, runner.now(), driver.id) for r in mine))
+    driver.until.clear()
+    forget = getattr(driver.log.storage, "forget", None)
+    if forget is not None:
+        forget(driver.log.study, driver.id)
+
+
+class _Watch:
+    """Once a turn of the loop: callbacks for each new event, and the display."""
+
+    def __init__(self, study: Study, call: Call, total: int | None) -> None:
+        self.study, self.callbacks, self.seen = study, call.callbacks, study._log.ledger.version
+        self.display = _display(study, call.display, total)
+        self.broken: set[int] = set()
+
+    def __call__(self, driver: Driver) -> None:
+        if self.callbacks and driver.log.ledger.version > self.seen:
+            events, _ = driver.log.storage.read(driver.log.study, self.seen)
+            self.seen = driver.log.ledger.version
+            for event in events:
+                self._call(event)
+        if self.display is not None:
+            self.display.update(driver)
+
+    def _call(self, event: Event) -> None:
+        for i, f in enumerate(self.callbacks):
+            try:
+                f(self.study, event)
+            except Exception:
+                if i not in self.broken:
+                    self.broken.add(i)
+                    log.exception("callback %r failed; the study goes on, and this is said once", f)
+
+    def close(self, driver: Driver) -> None:
+        if self.display is not None:
+            self.display.close(driver)
+
+
+def _display(study: Study, wanted: Any, total: int | None) -> Any:
+    """None: only in front of a person; False: never; True or a Display: yes."""
+    if wanted is False or (wanted is None and not sys.stderr.isatty()):
+        return None
+    from trimtab.study._display import Display
+
+    return Display(study, total=total) if wanted in (None, True) else wanted
+
+
+@contextmanager
+def _signals(driver: Driver, grace: float | str | None) -> Iterator[None]:
+    """First Ctrl-C or SIGTERM: running trials end at their next step and go back into the queue. Second: now."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    told: list[int] = []
+
+    def on_signal(number: int, frame: Any) -> None:
+        told.append(number)
+        if len(told) > 1:
+            raise KeyboardInterrupt
+        driver.drain("paused")
+        interrupt = getattr(driver.runner, "interrupt", None)
+        if interrupt is not None:
+            interrupt("cancel")
+        wait = seconds(grace) if grace is not None else 90.0 if number == signal.SIGTERM else inf
+        if wait < inf:
+            threading.Timer(wait, lambda: driver.tell_all("kill")).start()
+
+    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["Call", "StudyMismatch", "optimize", "time"]

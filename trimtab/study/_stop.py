@@ -1,0 +1,120 @@
+"""When a study is over: rules, each a function of the log. Any one ends it, and the reason is recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+
+from trimtab.errors import UnknownName
+from trimtab.history import History, Ledger, State
+from trimtab.log import JSON
+
+
+class Rule(Protocol):
+    name: ClassVar[str]
+
+    def over(self, ledger: Ledger, history: History) -> str | None:
+        """Why the study is over, or None."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Over as soon as a feasible trial is at least this good."""
+
+    value: float
+    name: ClassVar[str] = "target"
+
+    def over(self, ledger: Ledger, history: History) -> str | None:
+        best = best_number(history)
+        if best is None:
+            return None
+        value = ledger.rows[best].values[ledger.objectives[0]]
+        reached = value <= self.value if ledger.signs[0] > 0 else value >= self.value
+        return f"target {self.value:g} was reached by trial {best} ({value:g})" if reached else None
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """Over after so many finished trials in a row without an improvement."""
+
+    trials: int
+    name: ClassVar[str] = "patience"
+
+    def over(self, ledger: Ledger, history: History) -> str | None:
+        best = best_number(history)
+        ended = np.isin(history.state, (State.FINISHED, State.STOPPED, State.FAILED))
+        since = int((ended & (history.numbers > (-1 if best is None else best))).sum())
+        return f"patience: {since} trials without improvement" if since >= self.trials else None
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """Over after so many failures in a row. in_a_row=None: never, not even when the first three trials all fail."""
+
+    in_a_row: int | None = 10
+    name: ClassVar[str] = "failures"
+
+    def over(self, ledger: Ledger, history: History) -> str | None:
+        if self.in_a_row is None:
+            return None
+        ended = history.state[np.isin(history.state, (State.FINISHED, State.STOPPED, State.FAILED))]
+        last = ended[-self.in_a_row :]
+        if len(last) == self.in_a_row and (last == State.FAILED).all():
+            return f"failures: the last {self.in_a_row} trials all failed"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """Over when the trials have taken so many seconds in all (objective time, over every run and worker)."""
+
+    seconds: float
+    name: ClassVar[str] = "time"
+
+    def over(self, ledger: Ledger, history: History) -> str | None:
+        spent = float(np.nansum(history.cost["seconds"])) if len(history) else 0.0
+        return f"time: the trials took {spent:.0f} s of {self.seconds:g} s" if spent >= self.seconds else None
+
+
+RULES: Mapping[str, type[Any]] = {cls.name: cls for cls in (Target, Patience, Failures, Time)}
+
+
+def best_number(history: History) -> int | None:
+    """The feasible finished trial with the smallest first objective; None if there is none.
+
+    While nothing has run to its full budget: the best of those that came furthest.
+    """
+    if not len(history) or not history.objectives:
+        return None
+    y, state = history.Y[:, 0], history.state
+    valued = ~np.isnan(y)
+    if history.constraints:
+        valued &= (history.C <= 0).all(axis=1)
+    good = valued & (state == State.FINISHED)
+    if not good.any():
+        good = valued & np.isin(state, (State.STOPPED, State.PAUSED))
+        if not good.any():
+            return None
+        level = np.nan_to_num(history.level)
+        good &= level == level[good].max()
+    rows = np.flatnonzero(good)
+    return int(history.numbers[rows[np.argmin(y[rows])]])
+
+
+def rules_to_json(rules: Sequence[Rule]) -> list[dict[str, JSON]]:
+    return [{"rule": rule.name, **asdict(rule)} for rule in rules]  # type: ignore[call-overload]
+
+
+def rules_from_json(rows: Sequence[Mapping[str, JSON]]) -> list[Rule]:
+    out: list[Rule] = []
+    for row in rows:
+        settings = dict(row)
+        name = settings.pop("rule")
+        if name not in RULES:
+            raise UnknownName(name, among=RULES, kind="stop rule")
+        out.append(RULES[name](**settings))
+    return out

@@ -1,0 +1,271 @@
+"""A study in words: the summary at the end of a run, and the page of one trial.
+
+Everything said is read from the log. "±" stands only where a spread was measured.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from trimtab.history import State
+from trimtab.study._display import place
+from trimtab.study._status import Status, decimals, duration, failed_words, fixed, plain, status
+from trimtab.study._tables import explain, failures
+
+if TYPE_CHECKING:
+    from trimtab.history import Ledger, Row
+    from trimtab.study._study import Study
+
+NEAR = 3  # trials named as close behind
+SHOWN_REPORTS = 8
+
+
+def summary(
+    study: Study, *, target: str = "", seconds: float | None = None, before: int = 0, total: int | None = None
+) -> str:
+    """The page that ends a run.
+
+    target   what the user typed ("digits.toml"), for the commands to type next
+    seconds  how long this run took;  before  trials there were at its start;  total  what was asked for
+    """
+    ledger = study._log.ledger
+    now = status(ledger, study._log.history)
+    lines = [_headline(study, now, seconds, before)]
+    if now.best is not None:
+        lines += ["", *_results(study, now), "", *_config(ledger.rows[now.best].config), *_near(study, now)]
+    elif now.note:
+        lines += ["", f"  {'front' if len(ledger.objectives) > 1 else 'best':<10} {now.note}"]
+    lines += ["", *_stored(study, now), *_searcher(study), *_next(study, now, target, total)]
+    return "\n".join(lines)
+
+
+def done_line(study: Study, total: int, target: str) -> str:
+    """`digits: done — 60 of 60 trials, best accuracy 0.9861 (trial 29). Go on: trimtab run digits.toml --more 40`"""
+    now = status(study._log.ledger, study._log.history)
+    return f"{study.name}: done — {now.ended} of {total} trials{_best(now)}. Go on: trimtab run {target} --more {_more(total)}"
+
+
+def paused_line(study: Study, total: int | None) -> str:
+    """What is said when a run was interrupted."""
+    now = status(study._log.ledger, study._log.history)
+    waiting = now.queued + now.running
+    again = f" {waiting} trial{'s go' if waiting != 1 else ' goes'} on next time." if waiting else ""
+    of = f"{now.ended}/{total}" if total else f"{now.ended} trials"
+    return f"{study.name}: paused at {of}{_best(now)}.{again} The same command continues."
+
+
+def bad_line(study: Study, target: str) -> str:
+    """`digits: 60 trials, none finished (58 × ValueError at train.py:41, 2 × time-out). trimtab show … --failures`"""
+    groups = failures(study.trials)
+    told = ", ".join(
+        f"{g['count']} × {g['kind']}" + (f" at {g['where'].split(' ')[0]}" if g["where"] else "") for g in groups[:3]
+    )
+    n = len(study)
+    return f"{study.name}: {n} trial{'s' * (n != 1)}, none finished{f' ({told})' if told else ''}. trimtab show {target} --failures"
+
+
+def _best(now: Status) -> str:
+    return f", best {now.objective} {now.value} (trial {now.best})" if now.best is not None else ""
+
+
+def _more(total: int) -> int:
+    """A round number, about two thirds more."""
+    return max(10, round(2 * total / 3, -1))
+
+
+def _headline(study: Study, now: Status, seconds: float | None, before: int) -> str:
+    words = [f"{now.finished} finished"]
+    words += [f"{now.stopped} stopped early"] * bool(now.stopped)
+    words += [f"{now.failed} failed ({failed_words(now.failures)})"] * bool(now.failed)
+    words += [f"{now.paused} paused"] * bool(now.paused) + [f"{now.invalid} invalid"] * bool(now.invalid)
+    took = ""
+    if seconds is not None:
+        took = (
+            f" in {duration(seconds)}"
+            if not before
+            else f" ({now.counted - before} of them now, in {duration(seconds)})"
+        )
+    why = f"     stopped because: {study.ended}" if study.ended else ""
+    return f"{study.name}: {now.counted} trials{took} — {', '.join(words)}{why}"
+
+
+def _results(study: Study, now: Status) -> list[str]:
+    ledger = study._log.ledger
+    assert now.best is not None
+    places, name = decimals(study._log.history), now.objective
+    best = ledger.rows[now.best]
+    rows = [("best", best)]
+    if now.default is not None and now.default != now.best:
+        rows.append(("default", ledger.rows[now.default]))
+    values = {word: fixed(row.values[name], places) for word, row in rows}
+    spreads = {word: f"± {fixed(row.sem[name], places)}" if row.sem.get(name) is not None else "" for word, row in rows}
+    wide, spread = max(map(len, values.values())), max(map(len, spreads.values()))
+    lines = []
+    for word, row in rows:
+        line = f"  {word:<10} {name}  {values[word]:>{wide}}  {spreads[word]:<{spread}}".rstrip()
+        lines.append(f"{line}   trial {row.number}")
+    if len(rows) > 1:
+        gain = float(ledger.signs[0]) * (rows[1][1].values[name] - best.values[name])
+        lines[1] += f"        gain {fixed(gain, places)}"
+    return lines
+
+
+def _config(config: Mapping[str, Any]) -> list[str]:
+    wide = max(map(len, config), default=0)
+    return [f"  {name:<{wide}}   {plain(value)}" for name, value in config.items()]
+
+
+def _near(study: Study, now: Status) -> list[str]:
+    """The next best trials; where a spread is known, those within it."""
+    ledger, history = study._log.ledger, study._log.history
+    good = np.isin(history.state, (State.FINISHED, State.STOPPED)) & ~np.isnan(history.Y[:, 0])
+    if history.constraints:
+        good &= (history.C <= 0).all(axis=1)
+    rows = np.flatnonzero(good)
+    order = rows[np.argsort(history.Y[rows, 0], kind="stable")]
+    others = [ledger.rows[int(history.numbers[i])] for i in order[: NEAR + 1]]
+    others = [row for row in others if row.number != now.best][:NEAR]
+    best, name = ledger.rows[now.best or 0], now.objective
+    sem = best.sem.get(name)
+    if sem is not None:
+        others = [r for r in others if abs(r.values[name] - best.values[name]) <= sem]
+    if not others:
+        return []
+    places = decimals(history)
+    told = ", ".join(f"trial {r.number} ({fixed(r.values[name], places)})" for r in others)
+    return ["", f"  close behind: {told} — within the spread" if sem is not None else f"  next best: {told}"]
+
+
+def _stored(study: Study, now: Status) -> list[str]:
+    where = place(study)
+    if where == "in memory":
+        return ['stored     nowhere: it is lost at exit. Keep it: study.save("studies.db")']
+    folder = study._folder
+    output = f"      output of every trial: {_near_path(folder)}/" if folder is not None and folder.exists() else ""
+    return [f'stored     {where} (study "{study.name}", seed {study.seed}){output}']
+
+
+def _near_path(folder: Any) -> str:
+    import os
+
+    near = os.path.relpath(folder)
+    return str(folder) if near.startswith("..") else near
+
+
+def _searcher(study: Study) -> list[str]:
+    chosen = getattr(study.searcher, "choice", None)
+    if chosen is None:
+        return [f"searcher   {study.searcher.name}"]
+    method, why = chosen(study._log.history)
+    return [f"searcher   {study.searcher.name} → {method.name}: {why}"]
+
+
+def _next(study: Study, now: Status, target: str, total: int | None) -> list[str]:
+    if not target:
+        return []
+    commands = []
+    if now.best is not None:
+        commands.append((f"trimtab show {target} {now.best}", "how this trial went, and why it was tried"))
+    if now.failed:
+        commands.append((f"trimtab show {target} --failures", "what went wrong"))
+    commands.append((f"trimtab export {target} > {study.name}.csv", "every trial as a table"))
+    commands.append((f"trimtab run {target} --more {_more(total or now.counted)}", "go on"))
+    wide = max(len(command) for command, _ in commands)
+    return [f"{'next' if not i else '':<10} {command:<{wide}}   {what}" for i, (command, what) in enumerate(commands)]
+
+
+# ── one trial ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def trial_page(study: Study, number: int, target: str = "") -> str:
+    """How one trial went, and why it was tried."""
+    ledger = study._log.ledger
+    row, trial, told = ledger.rows[number], ledger.record(number), explain(study._log, number)
+    spent = trial.cost.get("seconds")
+    after = f" after {duration(spent)}" if spent is not None else ""
+    tries = f", attempt {trial.attempts}" if trial.attempts > 1 else ""
+    lines = [f"trial {number}   {trial.state}{after}{tries}"]
+    lines += [f"  {name:<11} {_one_line(f'{k} {v:g}' + _sem(trial.sem, k) for k, v in values.items())}"
+              for name, values in (("values", trial.values), ("metrics", _others(trial)), ("constraints", trial.constraints)) if values]  # fmt: skip
+    lines.append(f"  {'config':<11} " + "   ".join(f"{k} {plain(v)}" for k, v in trial.config.items()))
+    lines += [f"  {'why' if not i else '':<11} {line}" for i, line in enumerate(told["lines"])]
+    lines += _reports(ledger, number)
+    if trial.error:
+        where = f" at {trial.error['where']}" if trial.error.get("where") else ""
+        lines.append(f"  {'error':<11} {trial.error.get('kind', '')}{where}")
+        lines += [f"  {'':<11} {line}" for line in str(trial.error.get("text", "")).splitlines()[:5]]
+    lines += _output(study, row)
+    if target:
+        lines.append(f"  {'again':<11} trimtab try {target} --trial {number}        (here, nothing recorded)")
+        if row.state is State.FAILED:
+            lines.append(
+                f"  {'':<11} trimtab retry {target} {number}              (recorded as attempt {trial.attempts + 1})"
+            )
+    return "\n".join(lines)
+
+
+def _others(trial: Any) -> dict[str, float]:
+    return {k: v for k, v in trial.metrics.items() if k not in trial.values}
+
+
+def _sem(sem: Mapping[str, float], name: str) -> str:
+    return f" ± {sem[name]:.2g}" if name in sem else ""
+
+
+def _one_line(words: Any) -> str:
+    return "   ".join(words)
+
+
+def _reports(ledger: Ledger, number: int) -> list[str]:
+    curve = ledger.reports.curve(ledger.reports.rows_of(number))
+    if not len(curve) or not ledger.objectives:
+        return []
+    column = curve.metrics.get(ledger.objectives[0])
+    if column is None:
+        return []
+    folds = bool((curve.fold >= 0).any())
+    points = [
+        f"{f'fold {fold}' if folds else f'step {step:g}' if not i else f'{step:g}'} {value:.4g}"
+        for i, (step, fold, value) in enumerate(zip(curve.step, curve.fold, column, strict=True))
+        if not math.isnan(value)
+    ]
+    more = f"   … {len(points) - SHOWN_REPORTS} more" if len(points) > SHOWN_REPORTS else ""
+    return [f"  {'reports':<11} {'   '.join(points[:SHOWN_REPORTS])}{more}"]
+
+
+def _output(study: Study, row: Row) -> list[str]:
+    folder = None if study._folder is None else study._folder / f"{row.number:03d}"
+    if folder is None or not folder.is_dir():
+        return []
+    return [f"  {'output':<11} {_near_path(folder)}/"]
+
+
+def failures_page(study: Study) -> str:
+    """What went wrong, most frequent first."""
+    groups = failures(study.trials)
+    if not groups:
+        return f"{study.name}: no trial has failed."
+    lines = []
+    for group in groups:
+        where = f"   {group['where']}" if group["where"] else ""
+        numbers = ", ".join(map(str, group["trials"][:12])) + (" …" if group["count"] > 12 else "")
+        lines.append(f"{group['count']} × {group['kind']}: {group['text']}{where}")
+        lines.append(f"    trial{'s' * (group['count'] != 1)} {numbers}")
+    return "\n".join(lines)
+
+
+def overview(study: Study, target: str) -> str:
+    """`trimtab show TARGET`: where a study stands, and its best trials."""
+    ledger, history = study._log.ledger, study._log.history
+    study._log.refresh()
+    now = status(ledger, history)
+    page = summary(study, target=target)
+    if len(ledger.objectives) == 1 and now.best is not None:
+        return page
+    front = study.front if ledger.objectives else []
+    rows = [f"  trial {t.number:<5} " + "   ".join(f"{k} {v:.4g}" for k, v in t.values.items()) for t in front[:12]]
+    return "\n".join([page, "", *rows]) if rows else page

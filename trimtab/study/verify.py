@@ -1,0 +1,112 @@
+"""Recompute every decision of a log and say which differ: law 1, checked on a real study.
+
+One forward pass: what a decision had seen never goes back, because decisions that knew less are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from trimtab.history import History, Ledger
+from trimtab.log import JSON, Event
+from trimtab.protocol import Ask, Start, Storage
+from trimtab.schedule._registry import REGISTRY as SCHEDULERS
+from trimtab.search._registry import REGISTRY as SEARCHERS
+from trimtab.study._driver import shown_in, started
+from trimtab.study._queued import queued
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What a recomputation found.
+
+    decisions, agree    how many decisions the methods made, and how many came out the same
+    first_difference    of the first that did not, in words
+    same_environment    whether all of it was decided under the present fingerprint; elsewhere a difference is no error
+    """
+
+    decisions: int
+    agree: int
+    first_difference: str | None
+    same_environment: bool
+
+    @property
+    def ok(self) -> bool:
+        return self.agree == self.decisions
+
+
+def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
+    """Make every decision of a stored study again, each from what it had seen."""
+    from trimtab.study._study import Study
+
+    study = Study.load(storage, name)
+    events = list(study.log())
+    decided = agree = 0
+    first: str | None = None
+    for made, again in _replayed(events):
+        decided += 1
+        if _same(made, again):
+            agree += 1
+        elif first is None:
+            first = _difference(made, again)
+    environments = study._log.ledger.environments
+    same = not environments or set(environments) == {study._fingerprint()}
+    return Verified(decided, agree, first, same)
+
+
+def _replayed(events: list[Event]) -> Iterator[tuple[list[Event], list[Event]]]:
+    """(the events of a decision, the same made again) for each decision of a scheduler and searcher."""
+    ledger = Ledger(lambda since: events[since:])
+    history = History(ledger)
+    for batch in _decisions(events):
+        body = batch[0].body
+        ledger.extend(events[ledger.version : body["seen"]])
+        definition = ledger.definitions[-1]
+        ask = Ask.from_json(body["ask"])
+        searcher, scheduler = SEARCHERS.from_json(definition["searcher"]), SCHEDULERS.from_json(definition["scheduler"])
+        acts: Any = scheduler.next(shown_in(history), queued(searcher, ledger), ask)
+        starts = [act for act in acts if isinstance(act, Start)] if isinstance(acts, (list, tuple)) else []
+        yield batch, started(ledger, starts, ask, body["method"], body.get("owner"), at=0.0, took=0.0)
+
+
+def _decisions(events: list[Event]) -> Iterator[list[Event]]:
+    """`started` events by the decision that made them; retries and added trials were nobody's proposal."""
+    batch: list[Event] = []
+    for event in events:
+        if event.kind != "started" or event.body.get("ask") is None:
+            continue
+        if batch and not event.body["ask"].get("i"):
+            yield batch
+            batch = []
+        batch.append(event)
+    if batch:
+        yield batch
+
+
+SAME = ("cause", "config", "seed", "source", "parents", "until", "budget", "tags", "note", "queue")
+
+
+def _same(made: list[Event], again: list[Event]) -> bool:
+    return len(made) <= len(again) and all(
+        a.trial == b.trial and _core(a.body) == _core(b.body) for a, b in zip(made, again, strict=False)
+    )
+
+
+def _core(body: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {k: body[k] for k in SAME if k in body}
+
+
+def _difference(made: list[Event], again: list[Event]) -> str:
+    for i, event in enumerate(made):
+        other = again[i] if i < len(again) else None
+        if other is None:
+            return f"trial {event.trial} was started (event {event.seq}); made again, nothing is"
+        mine, theirs = _core(event.body), _core(other.body)
+        if event.trial != other.trial or mine != theirs:
+            keys = [k for k in SAME if mine.get(k) != theirs.get(k)]
+            key = keys[0] if keys else "trial"
+            return f"trial {event.trial} (event {event.seq}): {key} was {mine.get(key)}; made again it is {theirs.get(key)}"
+    return "no difference"
