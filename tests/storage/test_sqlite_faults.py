@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from trimtab.errors import StorageError
+from trimtab.errors import StorageAway, StorageError
 from trimtab.log import FORMAT, Event, Mark
 from trimtab.storage import Memory, _sqlite, _workers, open_storage
 from trimtab.storage.sql import Sql
@@ -171,7 +171,7 @@ def test_missing_folder(tmp_path: Path) -> None:
 
 READER = """
 import os, sys
-from trimtab.errors import StorageError
+from trimtab.errors import StorageAway, StorageError
 from trimtab.storage import open_storage
 open_storage(sys.argv[2]).close()  # loads all modules, which nobody may not
 if os.geteuid() == 0:
@@ -240,7 +240,7 @@ def test_a_lock_held_for_too_long_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     study, _ = storage.create("s", DEFINED)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StorageError, match=r"locked by another program .* fuser"):
+    with pytest.raises(StorageAway, match=r"locked by another program .* fuser"):
         storage.append(study, [DEFINED], "a")
     assert storage.read(study, 0)[1] == Mark(1, 1)  # readers don't wait
     other.execute("ROLLBACK")
@@ -262,7 +262,7 @@ def test_a_full_disk_is_told_and_what_was_saved_is_safe(tmp_path: Path) -> None:
         for i in range(100):
             saved.append(storage.append(study, [Event("noted", {"x": "y" * 4000})], str(i)))
 
-    with pytest.raises(StorageError, match=r"no room left for .*a\.db"):
+    with pytest.raises(StorageAway, match=r"no room left for .*a\.db"):
         fill()
     assert 0 < len(saved) < 100
     assert storage.read(study, 0)[1] == saved[-1]
@@ -323,6 +323,18 @@ def test_what_open_storage_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         open_storage(3)  # type: ignore[arg-type]
     with pytest.raises(StorageError, match="durability"):
         open_storage(tmp_path / "b.db", durability="max")  # type: ignore[arg-type]
+
+
+def test_a_copy_without_wal_gets_it_back(tmp_path: Path) -> None:
+    path = tmp_path / "a.db"
+    open_storage(path).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode=DELETE").fetchone() == ("delete",)
+    connection.close()
+    open_storage(path).close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA journal_mode").fetchone() == ("wal",)
+    connection.close()
 
 
 def test_durability_reaches_sqlite(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from trimtab.errors import MissingExtra, StorageError
+from trimtab.errors import MissingExtra, StorageAway, StorageError
 from trimtab.log import FORMAT
 from trimtab.storage._tables import Statements, statements, tables
 from trimtab.storage._turns import Turns
@@ -141,7 +141,8 @@ class PostgresServer:
             mend = "Is the server running, and are host and port right? What was saved is safe; run the same again."
         else:
             mend = "What was saved is safe."
-        return StorageError(f"{self.shown}: PostgreSQL says: {said}. {mend}")
+        text = f"{self.shown}: PostgreSQL says: {said}. {mend}"
+        return StorageAway(text) if state == "53100" or self.passing(error) else StorageError(text)
 
     def forked(self) -> None:
         """In a child process: leave the parent's connections alone and make our own."""

@@ -19,11 +19,11 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from trimtab.errors import StorageError
+from trimtab.errors import StorageAway, StorageError
 from trimtab.log import FORMAT
 from trimtab.storage._tables import TABLES, Statements, statements, tables
 from trimtab.storage._turns import FileLock, Turns
-from trimtab.storage._words import VERSION, newer_format, on_network
+from trimtab.storage._words import VERSION, instead, newer_format, on_network
 
 PATIENCE = 60.0  # seconds that a locked file is waited for
 POLLS = 0.005, 0.1  # seconds between looks at the file: while it changes, and while it doesn't
@@ -52,6 +52,10 @@ class SqliteFile:
 
     def _look_around(self) -> None:
         """Refuse what can't work before anything is made or changed."""
+        if sqlite3.sqlite_version_info < (3, 35):
+            raise StorageError(
+                f"SQLite {sqlite3.sqlite_version} is too old: trimtab needs 3.35 (2021) or a newer Python."
+            )
         folder = self.path.parent
         if not folder.is_dir():
             raise StorageError(f"{self.shown}: the folder {folder} does not exist. Make it first: mkdir -p {folder}")
@@ -82,6 +86,12 @@ class SqliteFile:
         stat = os.stat(self.path)
         self._inode = (stat.st_dev, stat.st_ino)
         self._make_engines()
+        if known and not self._read_only:
+            try:
+                with self.reader.connect() as connection:  # a copy made by some tool may have lost it
+                    _into_wal(connection, self.shown)
+            except DBAPIError as error:
+                raise self.error(error) from error
 
     def _make_engines(self) -> None:
         self.writer = self._engine()
@@ -133,7 +143,7 @@ class SqliteFile:
         engine = self._engine()
         try:
             with engine.connect() as connection:
-                _into_wal(connection)
+                _into_wal(connection, self.shown)
             with engine.begin() as connection:
                 tables(None).create_all(connection)
                 for key, value in (("format", str(FORMAT)), ("written_by", VERSION)):
@@ -231,7 +241,8 @@ class SqliteFile:
             text = damaged(self.shown, error.orig)
         else:
             text = f"{self.shown}: SQLite says: {error.orig} ({code}). Check the disk and the rights of its folder."
-        return StorageError(text)
+        passes = code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL"))
+        return StorageAway(text) if passes else StorageError(text)
 
     def forked(self) -> None:
         """In a child process: leave the parent's connections alone and make our own."""
@@ -246,16 +257,17 @@ class SqliteFile:
 _INHERITED: list[Engine] = []  # of a parent process: collecting them would close its connections from here
 
 
-def _into_wal(connection: Connection) -> None:
+def _into_wal(connection: Connection, shown: str) -> None:
     """Switch to WAL. Needs the file for a moment to itself, and SQLite does not wait for that."""
     raw: Any = connection.connection.dbapi_connection
     deadline = time.monotonic() + PATIENCE
     while raw.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         try:
-            raw.execute("PRAGMA journal_mode=WAL")
+            if raw.execute("PRAGMA journal_mode=WAL").fetchone()[0] != "wal":
+                raise StorageError(f"{shown}: this file system lacks what SQLite needs (WAL). {instead(Path(shown))}")
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
-                raise
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")  # the error as SQLAlchemy words it
             time.sleep(0.01)
 
 

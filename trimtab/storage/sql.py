@@ -20,7 +20,7 @@ from typing import Any, Literal, Protocol, TypeVar
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
 
-from trimtab.errors import StorageAway, StorageError
+from trimtab.errors import StorageError
 from trimtab.log import DECISIONS, JSON, Event, Mark, Stale, to_text
 from trimtab.storage._tables import Statements
 from trimtab.storage._workers import Process, gone, this_process
@@ -231,11 +231,9 @@ class Sql:
             except IntegrityError:
                 raise
             except DBAPIError as error:
-                if not self._db.passing(error):
-                    raise self._db.error(error) from error
                 deadline = deadline or time.monotonic() + PATIENCE
-                if time.monotonic() > deadline:
-                    raise StorageAway(str(self._db.error(error))) from error
+                if not self._db.passing(error) or time.monotonic() > deadline:
+                    raise self._db.error(error) from error
             time.sleep(pause)
             pause = min(pause * 2, RETRIES[1])
 
