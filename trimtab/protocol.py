@@ -193,6 +193,9 @@ class Scheduler(Protocol):
     listens: ClassVar[Literal["milestones", "all"]]
     needs_chooser: ClassVar[bool]
 
+    @property
+    def levels(self) -> tuple[float, ...]: ...
+
     def next(self, history: History, searcher: Searcher, ask: Ask) -> Sequence[Start] | Need | Wait | Done:
         """At most ask.n starts, all distinct, at most ask.fresh of them new. Done only when nothing is running."""
         ...

@@ -31,9 +31,10 @@ class Row:
     """What the log says of one trial so far. Only the ledger writes it."""
 
     __slots__ = (
-        "asked", "attempt", "began", "budget", "cause", "config", "constraints", "cost", "ended", "env", "error", "expires", "losses",
-        "method", "metrics", "note", "notes", "number", "open", "owner", "parents", "queue", "saved", "seed", "sem", "seq",
-        "source", "state", "step", "tags", "until", "valid", "values", "verdict", "waits", "word",
+        "asked", "attempt", "began", "budget", "cause", "config", "constraints", "cost", "ended", "env", "error",
+        "expires", "losses", "method", "metrics", "note", "notes", "number", "open", "owner", "parents", "queue",
+        "saved", "seed", "sem", "seq", "source", "state", "step", "tags", "until", "valid", "values", "verdict",
+        "waits", "word",
     )  # fmt: skip
 
     def __init__(self, number: int, event: Event) -> None:
@@ -296,9 +297,11 @@ class Ledger:
         if body.get("asked"):
             self._asked(row, body["asked"])
         if word in ("lost", "failed") and self._retries(row, word, body):
-            return self._wait(row, body, "lost" if word == "lost" else "again")
+            self._wait(row, body, "lost" if word == "lost" else "again")
+            return None
         if word == "cancelled":
-            return self._wait(row, body, "cancelled")
+            self._wait(row, body, "cancelled")
+            return None
         return self._close(row, word, event)
 
     def _retries(self, row: Row, word: str, body: Mapping[str, JSON]) -> bool:
@@ -405,7 +408,12 @@ class Ledger:
             row.state, row.word, row.error = State.FINISHED, "finished", None
         self._fill(row)
         if seq is not None:
-            body = {"state": row.word, "values": row.values, "metrics": row.metrics, "constraints": row.constraints}
+            body: dict[str, JSON] = {
+                "state": row.word,
+                "values": row.values,
+                "metrics": row.metrics,
+                "constraints": row.constraints,
+            }
             if row.step is not None:
                 body["step"] = row.step
             self._substitutes[seq] = Event("ended", body, row.number, None, row.ended or 0.0, "", seq)
@@ -451,6 +459,9 @@ class Ledger:
         self.era += 1
         self.tail, self.tail_from = [], self.version
 
+    def _open_metrics(self, row: Row) -> Mapping[str, float]:
+        return {name: value for name, value in row.metrics.items() if name not in self.hidden}
+
     def record(self, number: int, *, private: bool = True) -> Trial:
         """A trial as people read it; with private=False as methods may."""
         row = self.rows[number]
@@ -460,7 +471,7 @@ class Ledger:
         return Trial(
             number=number, state=word, config=row.config,
             values={n: float(row.values[n]) for n in self.objectives if n in row.values},
-            metrics={**row.metrics, **row.values} if private else {n: v for n, v in row.metrics.items() if n not in self.hidden},
+            metrics={**row.metrics, **row.values} if private else self._open_metrics(row),
             constraints={n: float(row.constraints.get(n, "nan")) for n in self.constraints},
             sem=row.sem, step=row.step, seed=row.seed, cause=row.cause, method=row.method, tags=row.tags, note=row.note,
             source=row.source, parents=row.parents, cost=row.cost, error=row.error if private else None,

@@ -122,8 +122,7 @@ class History:
         self._fresh()
         if self._own_space is None and self._keep is not None:
             return self._base().X_all[self.numbers]
-        rows = self.X_all
-        return rows if self._whole() else rows[self.numbers]
+        return self.X_all if self._whole() else self.X_all[self.numbers]
 
     @property
     def X_all(self) -> Floats:
@@ -294,7 +293,7 @@ class History:
             self._scanned = len(rows)
             self._rows = np.array(self._members, np.int64)
 
-    def _pick(self, column: Buffer) -> Any:
+    def _pick(self, column: Buffer) -> NDArray[Any]:
         return column.rows() if self._whole() else column.rows()[self.numbers]
 
     # ── for tests and studies made by hand ───────────────────────────────────────────────────────────────────────

@@ -42,7 +42,8 @@ def metrics_of(
 
 def definition(
     *, space: Space, metrics: Mapping[str, JSON], seed: int, searcher: Searcher, scheduler: Scheduler,
-    duplicates: str, value: str, retry: Mapping[str, JSON], stop: Sequence[Mapping[str, JSON]], open: bool, why: str = "",
+    duplicates: str, value: str, retry: Mapping[str, JSON], stop: Sequence[Mapping[str, JSON]], open: bool,
+    why: str = "",
 ) -> dict[str, JSON]:  # fmt: skip
     body: dict[str, JSON] = {
         "schema": FORMAT,

@@ -27,7 +27,7 @@ def _hull(name: str, old: Any, new: Any) -> Any:
             "A parameter can't change its kind in a study; give it another name."
         )
     if isinstance(old, (Float, Int)):
-        low, high = min(old.low, new.low), max(old.high, new.high)  # type: ignore[type-var]
+        low, high = min(old.low, new.low), max(old.high, new.high)
         same = old.step == new.step and old.log == new.log
         if (low, high) == (old.low, old.high) and same:
             return old

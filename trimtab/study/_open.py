@@ -42,7 +42,9 @@ def delete(storage: str | Path | Storage, name: str) -> None:
 def minimize(
     objective: Objective, *, trials: int, workers: int | None = 1, seed: int | None = None, **study: Any
 ) -> Study:
-    """Minimise a function that defines its own space as it runs: tt.minimize(lambda t: t.float("x", -5, 5) ** 2, trials=50).
+    """Minimise a function that defines its own space as it runs.
+
+    tt.minimize(lambda t: (t.float("x", -5, 5) - 2) ** 2, trials=50)
 
     Further keywords go to Study(…): name, storage, searcher, …. Returns the study.
     """

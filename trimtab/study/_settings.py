@@ -22,7 +22,8 @@ class Settings:
     def __init__(
         self, space: Space | None, minimize: Names | None, maximize: Names | None, constraints: Sequence[str],
         hidden: Sequence[str], searcher: Any, scheduler: Any, max_budget: float | None, seed: int | None,
-        duplicates: str | None, value: str | None, stop: Sequence[Rule] | None, retry: Mapping[str, JSON] | None, note: str,
+        duplicates: str | None, value: str | None, stop: Sequence[Rule] | None, retry: Mapping[str, JSON] | None,
+        note: str,
     ) -> None:  # fmt: skip
         self.space, self.seed, self.note = space, seed, note
         self.named = minimize is not None or maximize is not None or bool(constraints) or bool(hidden)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from math import inf, isfinite
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -77,16 +77,16 @@ class Study:
         retry: Mapping[str, JSON] | None = None,
         if_exists: str = "resume",
         folder: str | Path | None = None,
-        durability: str = "normal",
+        durability: Literal["normal", "full"] = "normal",
         note: str = "",
     ) -> None:
         if not isinstance(name, str) or not name.strip():
             raise StudyMismatch(f"A study needs a name, as its first argument; this one is {name!r}.")
         if if_exists not in ("resume", "error", "new"):
             raise UnknownName(if_exists, among=("resume", "error", "new"), kind="if_exists")
-        for word, given, known in (("duplicates", duplicates, POLICIES), ("value", value, ("last", "best"))):
-            if given is not None and given not in known:
-                raise UnknownName(given, among=known, kind=f"{word} policy")
+        for word, given, words in (("duplicates", duplicates, POLICIES), ("value", value, ("last", "best"))):
+            if given is not None and given not in words:
+                raise UnknownName(given, among=words, kind=f"{word} policy")
         labels = space if isinstance(space, Space) or space is None else Space(space)
         store = open_storage(storage, durability=durability)
         known = store.find(name)
@@ -142,7 +142,8 @@ class Study:
                     UnknownName("", among=names, kind="study")
                     if not names
                     else StudyMismatch(
-                        f"{store!r} holds {len(names)} studies ({listed}). Say which: tt.load({str(storage)!r}, name={names[0]!r})."
+                        f"{store!r} holds {len(names)} studies ({listed}). "
+                        f"Say which: tt.load({str(storage)!r}, name={names[0]!r})."
                     )
                 )
             name = names[0]
@@ -285,7 +286,7 @@ class Study:
         return _tables.report_rows(self._log.ledger) if reports else _tables.trial_rows(self.trials)
 
     def to_pandas(self, *, reports: bool = False, style: str = "trimtab") -> pd.DataFrame:
-        """One row a trial, or with reports=True one a report. style="optuna": that library's columns and state words."""
+        """One row a trial, or with reports=True one a report. style="optuna": Optuna's columns and state words."""
         from trimtab.study import _tables
 
         self._log.refresh()
@@ -413,7 +414,8 @@ class Study:
             metrics, spread = reported(ledger, row, body)
             if not metrics:
                 raise ObjectiveError(
-                    f'tell({number}) without values: nothing was reported. Say tell({number}, {{"{ledger.objectives[0]}": …}}).'
+                    f"tell({number}) without values: nothing was reported. "
+                    f'Say tell({number}, {{"{ledger.objectives[0]}": …}}).'
                 )
         else:
             metrics, spread = named(ledger, row, _plain(values)), {}
@@ -525,7 +527,10 @@ class Study:
 
         return optimize(
             self, objective,
-            Call(trials, more, workers, per_trial, timeout, trial_timeout, grace, tuple(callbacks), runner, recycle, answer, display),
+            Call(
+                trials, more, workers, per_trial, timeout, trial_timeout, grace, tuple(callbacks), runner, recycle,
+                answer, display,
+            ),
         )  # fmt: skip
 
     def rerun(self, trial: int | Trial, objective: Objective) -> Any:
@@ -557,7 +562,8 @@ class Study:
             bad = [t for t in numbers if rows[t].state is not State.FAILED]
             if bad:
                 raise StudyMismatch(
-                    f"Trial {bad[0]} is {rows[bad[0]].word}, not failed. To run it again beside itself: enqueue its config."
+                    f"Trial {bad[0]} is {rows[bad[0]].word}, not failed. "
+                    "To run its configuration once more: study.enqueue(study.trial(…).config, seed=…)."
                 )
         self._amend(numbers, {"again": True}, reason="retry")
         return numbers

@@ -53,8 +53,14 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
         elif first is None:
             first = _difference(made, again)
     environments = study._log.ledger.environments
-    same = not environments or set(environments) == {study._fingerprint()}
+    same = not environments or set(environments) == {_here()}
     return Verified(decided, agree, first, same)
+
+
+def _here() -> str:
+    from trimtab.run.environment import fingerprint, short_hash
+
+    return short_hash(fingerprint())
 
 
 def _replayed(events: list[Event]) -> Iterator[tuple[list[Event], list[Event]]]:
@@ -108,5 +114,6 @@ def _difference(made: list[Event], again: list[Event]) -> str:
         if event.trial != other.trial or mine != theirs:
             keys = [k for k in SAME if mine.get(k) != theirs.get(k)]
             key = keys[0] if keys else "trial"
-            return f"trial {event.trial} (event {event.seq}): {key} was {mine.get(key)}; made again it is {theirs.get(key)}"
+            was, now = mine.get(key), theirs.get(key)
+            return f"trial {event.trial} (event {event.seq}): {key} was {was}; made again it is {now}"
     return "no difference"
