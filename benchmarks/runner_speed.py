@@ -11,8 +11,10 @@ import time
 from typing import Any
 
 from trimtab.protocol import Run
+from trimtab.run.command import Command
 from trimtab.run.inline import Inline
 from trimtab.run.processes import Processes
+from trimtab.space import Float, Space
 
 
 def objective(trial: Any) -> float:
@@ -48,3 +50,6 @@ if __name__ == "__main__":
             for name, runner in rows:
                 print(f"{name:<28}{STEPS:>6}{trials:>8}{1e3 * per_trial(runner, trials):>14.3f}", flush=True)
                 runner.close()
+    command = Command(["/bin/true"], Space({"x": Float(0, 1)}), workers=2)
+    print(f"{'command, /bin/true':<28}{0:>6}{100:>8}{1e3 * per_trial(command, 100):>14.3f}")
+    command.close()

@@ -147,6 +147,19 @@ def test_a_killed_worker_takes_only_its_own_trial(number, state, kind, says):
         assert finish(runner)[-1].body["state"] == "finished"
 
 
+def test_a_death_is_seen_though_a_forked_child_holds_the_pipe(tmp_path):
+    def objective(trial):
+        if (child := os.fork()) == 0:
+            time.sleep(60)
+        (tmp_path / "pid").write_text(str(child))
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    started = time.monotonic()
+    assert one(objective)["error"]["kind"] == "killed"
+    assert time.monotonic() - started < 10
+    assert gone(int((tmp_path / "pid").read_text()))
+
+
 def test_leaving_the_process_is_a_failure_with_its_code():
     body = one(lambda trial: os._exit(7))
     assert (body["state"], body["error"]["kind"]) == ("failed", "crash")
@@ -318,7 +331,7 @@ def test_threads_are_shared_out_and_devices_cut(monkeypatch):
 
 
 SCRIPT = """
-    import math, os, sys, time
+    import math, os, sys
     from trimtab.protocol import Run
     from trimtab.run.processes import Processes
 
@@ -332,7 +345,7 @@ SCRIPT = """
     def objective(trial):
         print("pid", os.getpid(), flush=True)
         if "--hang" in sys.argv:
-            time.sleep(60)
+            sum(range(10**13))  # holds the interpreter's lock: no thread of the worker can notice anything
         return Net().loss(trial["x"])
 
     runner = Processes(objective, workers=2)

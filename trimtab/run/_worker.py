@@ -104,6 +104,7 @@ class _Worker:
 def main(settings: Mapping[str, Any]) -> None:
     """Called by the line of Python that processes.py starts the interpreter with."""
     sys.argv = settings["argv"]
+    os.set_inheritable(settings["conn"], False)  # programs an objective starts must not keep our pipe open
     conn = Connection(settings["conn"])
     worker = _Worker(conn, settings)
     for stream in (sys.stdout, sys.stderr):

@@ -41,7 +41,8 @@ sys.path[:] = settings["path"]
 from trimtab.run._worker import main
 main(settings)
 """
-NOTICE = 1.0  # seconds between looks at output files
+NOTICE = 1.0  # seconds between looks at what sends no frames
+START_UP = 120.0  # seconds more for a process that has to start and import first
 FAREWELL = 2.0  # seconds an idle worker has to leave
 
 
@@ -147,7 +148,7 @@ class Processes:
             by_conn = {w.conn: w for w in (*self._busy.values(), *self._idle)}
             for conn in wait(list(by_conn), pause) if self._busy else ():
                 self._receive(by_conn[conn])  # type: ignore[index]
-            self._look_at_output()
+            self._look_at_workers()
             now = time.monotonic()
             if self._urgent or (self._kept and now >= self._kept_since + HAND_OVER):
                 kept, self._kept, self._urgent = self._kept, [], False
@@ -215,6 +216,8 @@ class Processes:
     def _begin(self, worker: _Worker) -> None:
         assert worker.run is not None
         limit = worker.run.limits.get("seconds", self._timeout)
+        if limit is not None and not worker.ready:
+            limit += START_UP
         worker.deadline = Deadline(worker.group, limit, self._grace)
 
     # what comes
@@ -223,7 +226,7 @@ class Processes:
         """When the loop must look up at the latest."""
         if self._kept:
             until = min(until, self._kept_since + HAND_OVER)
-        if self._folder is not None:
+        if self._busy:
             until = min(until, self._looked + NOTICE)
         for worker in self._busy.values():
             left = worker.deadline.act()
@@ -290,8 +293,7 @@ class Processes:
             body |= {"state": "failed", "error": worker.deadline.error()}
         self._keep(worker, "ended", body)
         self._urgent = True
-        if self._folder is not None:
-            self._bound(worker.run)
+        self._bound(worker.run)
         del self._busy[worker.run.trial, worker.run.attempt]
         worker.run = None
 
@@ -301,15 +303,19 @@ class Processes:
             self._kept_since = time.monotonic()
         self._kept.append(Event(kind, body, worker.run.trial, worker.run.attempt, self.now()))
 
-    def _look_at_output(self) -> None:
-        if self._folder is None or time.monotonic() < self._looked + NOTICE:
+    def _look_at_workers(self) -> None:
+        """What no frame tells: a process that is gone while one it has forked holds its pipe; output that swells."""
+        if time.monotonic() < self._looked + NOTICE:
             return
         self._looked = time.monotonic()
-        for worker in self._busy.values():
-            assert worker.run is not None
-            self._bound(worker.run)
+        for worker in list(self._busy.values()):
+            if worker.group.wait(0) and not worker.conn.poll():
+                self._died(worker)
+            elif worker.run is not None:
+                self._bound(worker.run)
 
     def _bound(self, run: Run) -> None:
-        assert self._folder is not None
+        if self._folder is None:
+            return
         for name in ("stdout", "stderr"):
             bound_output(self._folder / f"{run.trial:03d}" / name)

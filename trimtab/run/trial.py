@@ -84,10 +84,12 @@ class Trial:
         self._started = time.monotonic()
 
     @classmethod
-    def fixed(cls, config: Mapping[str, Any], budget: Real | None = None, *, seed: Whole = 0) -> Trial:
+    def fixed(
+        cls, config: Mapping[str, Any], budget: Real | None = None, *, space: Space | None = None, seed: Whole = 0
+    ) -> Trial:
         """A stand-in for unit tests of an objective. Its reports are in .reports."""
         run = Run(trial=0, attempt=1, config=dict(config), seed=seed, until=math.inf, budget=budget, open=True)
-        return cls(run, _Recorder())
+        return cls(run, _Recorder(), space)
 
     def __repr__(self) -> str:
         return f"Trial({self.number}, {dict(self.config)!r})"
