@@ -12,9 +12,7 @@ def test_the_contract_example_runs() -> None:
             "layers": Int(1, 8),
             "optimizer": Choice(["sgd", "adam"]),
             "momentum": Float(0, 0.99, when="optimizer == 'sgd'"),
-            "model": Choice(
-                {"svm": Space({"C": Float(1e-3, 1e3, log=True)}), "forest": Space({"depth": Int(2, 20)})}
-            ),
+            "model": Choice({"svm": Space({"C": Float(1e-3, 1e3, log=True)}), "forest": Space({"depth": Int(2, 20)})}),
         },
         require=["lr * layers < 0.5"],
     )

@@ -58,8 +58,10 @@ class Parameter:
         """The bounds for one configuration; nan where they can't be known."""
         if self.bounds is None:
             return None
-        low, high = (b.evaluate(env, math.nan) if isinstance(b, Expression) else b for b in self.bounds)
-        return low, high
+        low, high = (float(b.evaluate(env, math.nan)) if isinstance(b, Expression) else b for b in self.bounds)
+        if not (math.isfinite(low) and math.isfinite(high)) or (self.domain.log is not False and low <= 0):
+            return math.nan, math.nan
+        return (math.ceil(low), math.floor(high)) if isinstance(self.domain, Int) else (low, high)
 
 
 @dataclass(slots=True)
@@ -125,8 +127,7 @@ def from_unit(space: Space, U: FloatArray) -> FloatArray:
     X = np.array(U, dtype=np.float64)
     for p in space._order:
         if p.coding is not None:
-            drawn = p.coding.draw(X[:, p.columns.start] if len(p.coding.columns) == 1 else X[:, p.columns])
-            X[:, p.columns] = drawn[:, None] if drawn.ndim == 1 else drawn
+            X[:, p.columns] = p.coding.draw(X[:, p.columns])
     return walk(space, X).X if space._conditional else X
 
 
@@ -166,8 +167,8 @@ def walk(space: Space, X: FloatArray, everything: bool = False) -> Walk:
             continue
         bounds = _bounds(p, walk.seen, n)
         if bounds is not None:
-            crossed = np.greater(bounds[0], bounds[1])
-            walk.sound &= ~(crossed if active is None else crossed & active)
+            fits = np.less_equal(bounds[0], bounds[1])  # not where a bound is unknown
+            walk.sound &= fits if active is None else fits | ~active
         walk.raw[p.name] = raw = p.coding.from_unit(X[:, p.columns], bounds)
         if p.name in space._read:
             walk.seen[p.name] = p.coding.seen(raw)
@@ -178,9 +179,9 @@ def _bounds(p: Parameter, seen: Mapping[str, Any], n: int) -> tuple[Any, Any] | 
     if p.bounds is None:
         return None
     low, high = (np.asarray(b.over(seen, n) if isinstance(b, Expression) else np.full(n, float(b))) for b in p.bounds)
-    if p.domain.log is not False:
-        low = np.where(low > 0, low, math.nan)  # no place on a log scale: unknown, as is all that follows
-    if isinstance(p.coding, Numeric) and p.coding.whole:
+    known = np.isfinite(low) & np.isfinite(high) & ((low > 0) | (p.domain.log is False))
+    low, high = np.where(known, low, math.nan), np.where(known, high, math.nan)
+    if isinstance(p.domain, Int):
         low, high = np.ceil(low), np.floor(high)
     return low, high
 

@@ -76,7 +76,8 @@ def _group(draft: Draft, spec: Mapping[str, Any], prefix: str, scopes: tuple[str
             _subspace(draft, domain, f"{name}.", None)
         elif isinstance(domain, Choice) and isinstance(domain.choices, dict):
             spaces = {label: s for label, x in domain.choices.items() if (s := _as_space(x)) is not None}
-            draft.add(name, replace(domain, branches=(*domain.branches, *spaces)), scopes)
+            flat = {label: label if label in spaces else x for label, x in domain.choices.items()}
+            draft.add(name, replace(domain, choices=flat, branches=(*domain.branches, *spaces)), scopes)
             for label, space in spaces.items():
                 _subspace(draft, space, f"{name}.{label}.", f"{quoted(name)} == {literal(label)}")
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space._coding import ABSENT
-from trimtab.space.domains import Choice, Const, Derived, token
+from trimtab.space.domains import Choice, Const, Derived, plain, token
 from trimtab.space.expression import same
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def key(space: Space, config: Mapping[str, Any]) -> str:
     return _ENCODE(parts)
 
 
-_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":")).encode
+_ENCODE = json.JSONEncoder(ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=plain).encode
 
 
 def why_inactive(space: Space, name: str, config: Mapping[str, Any]) -> str:

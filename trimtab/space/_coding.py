@@ -206,7 +206,7 @@ class Numeric:
         return nearest
 
     def canon(self, value: Any) -> Any:
-        return int(value) if self.whole else value + 0.0  # -0.0 becomes 0.0
+        return int(value) if self.whole else float(value) + 0.0  # -0.0 becomes 0.0
 
     def size(self, bounds: Bounds) -> float:
         if not self.whole and self.domain.step is None:
@@ -286,6 +286,7 @@ class Labels:
         k = len(self.labels)
         self.ordered = isinstance(domain, Choice) and domain.ordered
         self.columns = (Column(name, "ordinal" if self.ordered else "choice", k),)
+        self.scale: Scale | None = Steps(0, 1, k, whole=True) if self.ordered else None
         self._edges = list(accumulate(domain.weights))[:-1] if domain.weights else None
         self._exact = self._index()
         self._text = {i: token(x) for i, x in enumerate(self.labels)}

@@ -76,8 +76,7 @@ def sample_config(space: Space, rng: Generator) -> dict[str, Any]:
 
 def complete(space: Space, partial: Mapping[str, Any], rng: Generator | None) -> dict[str, Any]:
     """See Space.complete."""
-    fixed = {k: v for k, v in partial.items() if k in space.domains}
-    given = check(space, fixed, partial=True)
+    given = check(space, partial, partial=True)
     if rng is not None:
         return _drawn(space, given, rng)
     config = _filled(space, given, None)

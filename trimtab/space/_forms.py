@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from trimtab.errors import SpaceError
-from trimtab.space._build import DOMAINS, TYPES, expressions
+from trimtab.space._build import DOMAINS, TYPES, domain_of, expressions
 from trimtab.space.domains import Bool, Choice, Const, Float, Int, token
 from trimtab.space.expression import Expression
 
@@ -38,7 +38,9 @@ def _domain(domain: Any) -> dict[str, Any]:
         value = getattr(domain, field.name)
         if field.name in _SKIP or not field.init or (value == field.default and type(value) is type(field.default)):
             continue
-        out[field.name] = _json(list(value) if field.name == "choices" else value)
+        if isinstance(domain, Choice) and field.name in ("choices", "prior"):
+            value = domain.labels if field.name == "choices" else domain.weights  # by place: JSON has text keys only
+        out[field.name] = _json(value)
     return out
 
 
@@ -59,6 +61,29 @@ def from_json(data: Mapping[str, Any]) -> tuple[dict[str, Any], list[str], list[
     return spec, list(data.get("require", ())), list(data.get("forbid", ()))
 
 
+def replaced(space: Space, changes: Mapping[str, Any]) -> Space:
+    """See Space.replace. New branches take the place of old ones; a plain list of labels keeps those there are."""
+    from trimtab.space.space import Space
+
+    spec = dict(space.domains)
+    for name, new in changes.items():
+        new, old = domain_of(new, name), spec.get(name)
+        if isinstance(new, Choice) and isinstance(old, Choice) and old.branches:
+            if isinstance(new.choices, dict):
+                spec = {n: d for n, d in spec.items() if not _below(n, name, old.branches)}
+            else:
+                gone = [label for label in old.branches if label not in new.labels]
+                spec = {n: d for n, d in spec.items() if not _below(n, name, gone)}
+                new = dataclasses.replace(new, branches=tuple(b for b in old.branches if b in new.labels))
+        spec[name] = new
+    return Space(spec, space.require, space.forbid)
+
+
+def _below(name: str, choice: str, labels: Iterable[str]) -> bool:
+    """Whether a parameter belongs to one of these branches of a choice."""
+    return any(name.startswith(f"{choice}.{label}.") for label in labels)
+
+
 def drop(space: Space, names: Iterable[str]) -> Space:
     """See Space.drop: children of a dropped branch go with it."""
     from trimtab.space.space import Space
@@ -67,7 +92,7 @@ def drop(space: Space, names: Iterable[str]) -> Space:
     for name in names:
         space._known(name)
         labels = getattr(space.domains[name], "branches", ())
-        gone |= {name} | {n for n in space.names if any(n.startswith(f"{name}.{label}.") for label in labels)}
+        gone |= {name} | {n for n in space.names if _below(n, name, labels)}
     left = {n: d for n, d in space.domains.items() if n not in gone}
     users = [(n, e) for n, d in left.items() for e in expressions(d).values()]
     users += [(f'the rule "{r.text}"', r) for r in (*space.require, *space.forbid)]
@@ -174,9 +199,16 @@ def spec_of(source: Any) -> dict[str, Any]:
         fields = {name: _pydantic_default(f) for name, f in _class(source).model_fields.items()}
     else:
         raise SpaceError(f"Space.of({source!r}): give a dataclass, a pydantic model, or a dict.")
-    hints = get_type_hints(_class(source), include_extras=True)
+    hints = _hints(_class(source))
     given = {n: d if isinstance(source, type) else getattr(source, n) for n, d in fields.items()}
     return {name: _field(name, hints.get(name), value) for name, value in given.items()}
+
+
+def _hints(source: Any) -> dict[str, Any]:
+    try:
+        return get_type_hints(source, include_extras=True)
+    except NameError:  # classes made inside a function: what can be told without their names must do
+        return {f: t for f, t in source.__annotations__.items() if not isinstance(t, str)}
 
 
 def _class(source: Any) -> Any:

@@ -11,6 +11,7 @@ Names   Dotted names stand bare; any other name is written in backquotes: `val/l
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Collection
 from typing import Any, TypeAlias
 
@@ -54,7 +55,8 @@ def parse(text: str, known: Collection[str] = ()) -> Node:
 
 
 def _tokens(text: str, known: Collection[str]) -> list[tuple[str, str]]:
-    odd = sorted((name for name in known if not _PLAIN.fullmatch(name)), key=len, reverse=True)
+    odd = [name for name in known if not _PLAIN.fullmatch(name) and "`" not in name]
+    odd.sort(key=len, reverse=True)
     tokens, at = [], 0
     while True:
         while at < len(text) and text[at].isspace():
@@ -171,7 +173,7 @@ class _Parser:
             return node
         if node[0] == "const" and isinstance(node[1], int | float) and not isinstance(node[1], bool):
             return ("const", -node[1])
-        return ("-", node)
+        return node[1] if node[0] == "-" and len(node) == 2 else ("-", node)
 
     def power(self) -> Node:
         node = self.atom()
@@ -194,7 +196,8 @@ class _Parser:
             return ("const", LITERALS[found])
         if kind == "name" and self.peek("("):
             return self.call(found)
-        return ("name", found[1:-1].replace("``", "`") if kind == "quoted" else found)
+        name = found[1:-1].replace("``", "`") if kind == "quoted" else found
+        return ("name", unicodedata.normalize("NFC", name))  # as the names of a space are
 
     def bracket(self, opening: str) -> Node:
         self.at += 1

@@ -108,13 +108,14 @@ class Steps:
         return 0 if isinstance(self.k, np.ndarray) else int(self.k)
 
     def unit(self, value: FloatArray) -> FloatArray:
-        unit: FloatArray = ((value - self.low) / self.step + 0.5) / self.k
+        k = self.k if isinstance(self.k, np.ndarray) else float(self.k)
+        unit: FloatArray = ((value - self.low) / self.step + 0.5) / k
         return unit
 
     def value(self, unit: FloatArray) -> NDArray[Any]:
-        i = np.clip(np.floor(unit * self.k), 0, np.subtract(self.k, 1))
         if self.whole and self.n > 2**53:  # beyond what a float can tell apart: Python's own whole numbers
             return np.array([self.pick(u) if u == u else math.nan for u in unit.tolist()], dtype=object)
+        i = np.clip(np.floor(unit * self.k), 0, np.subtract(self.k, 1))
         if self.parts:
             i = (round(self.low * self.parts) + i * round(self.step * self.parts)) / self.parts
         else:
@@ -131,8 +132,9 @@ class Steps:
         return float(self.low + i * self.step)
 
     def cell(self, unit: FloatArray) -> tuple[FloatArray, FloatArray]:
-        i = np.clip(np.floor(unit * self.k), 0, np.subtract(self.k, 1))
-        return i / self.k, (i + 1) / self.k
+        k = self.k if isinstance(self.k, np.ndarray) else float(self.k)
+        i = np.clip(np.floor(unit * k), 0, k - 1)
+        return i / k, (i + 1) / k
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,8 +35,8 @@ ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "**": _power,
 }
 _FUNCTION: dict[str, Callable[..., Any]] = {
-    "min": min,
-    "max": max,
+    "min": lambda *v: math.nan if any(x != x for x in v) else min(v),
+    "max": lambda *v: math.nan if any(x != x for x in v) else max(v),
     "abs": abs,
     "round": lambda a: round(a) if math.isfinite(a) else a,
     **{f.__name__: (lambda a, f=f: float(f(np.float64(a)))) for f in (np.log, np.log2, np.log10, np.sqrt, np.exp)},

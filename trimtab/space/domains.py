@@ -208,7 +208,8 @@ class Choice:
             raise SpaceError(
                 f"Choice: prior={self.prior!r} must give {len(self.tokens)} weights, none below 0, not all 0."
             )
-        return tuple(w / sum(weights) for w in weights)
+        total = sum(weights)
+        return tuple(weights) if abs(total - 1) < 1e-12 else tuple(w / total for w in weights)
 
     @property
     def labels(self) -> tuple[Any, ...]:

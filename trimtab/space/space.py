@@ -55,6 +55,12 @@ class Space:
         if not isinstance(spec, Mapping):
             raise SpaceError(f"Space({spec!r}): give a dict of names and domains, or Space.of(a dataclass).")
         self._set_up(flatten(spec, _several(require), _several(forbid)))
+        self._frozen = True
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if "_frozen" in self.__dict__:
+            raise AttributeError(f"a Space never changes: use space.replace({name}=…), which gives a new one.")
+        super().__setattr__(name, value)
 
     def _set_up(self, draft: Draft) -> None:
         parameters: list[Parameter] = []
@@ -235,7 +241,7 @@ class Space:
 
     def replace(self, **domains: Any) -> Space:
         """The same space with other or further domains. Dotted names: replace(**{"model.svm.C": …})."""
-        return Space({**self.domains, **domains}, self.require, self.forbid)
+        return _forms.replaced(self, domains)
 
     def drop(self, *names: str) -> Space:
         """The same space without these parameters."""
