@@ -47,9 +47,9 @@ _HOME = {
     name: home
     for home, names in {
         "trimtab.errors": (
-            "MetricError MissingExtra MultiObjective NonFinite NoResult ObjectiveError PlaceholderError Reject ReportError "
-            "SpaceError StorageAway StorageError StudyFinished StudyMismatch StudyStopped TrimtabError UnknownName "
-            "Unsupported"
+            "MetricError MissingExtra MultiObjective NonFinite NoResult ObjectiveError PlaceholderError Reject "
+            "ReportError SpaceError StorageAway StorageError StudyFinished StudyMismatch StudyStopped TrimtabError "
+            "UnknownName Unsupported"
         ),
         "trimtab.run.trial": "Trial",
         "trimtab.schedule.full": "Full",

@@ -144,12 +144,12 @@ def _elsewhere(ledger: Ledger, me: str) -> str:
 
 
 def decimals(history: History) -> int:
-    """Digits after the point: so many that the best differs from the second best, 3 to 6 significant ones."""
+    """Digits after the point: so many that the best differs from the second best, 4 to 6 significant ones."""
     y = np.unique(history.Y[~np.isnan(history.Y[:, 0]), 0])
     if not len(y) or not math.isfinite(y[0]):
         return 4
     scale = math.floor(math.log10(abs(y[0]))) if y[0] else 0
-    for digits in range(3, 7):
+    for digits in range(4, 7):
         places = max(0, digits - 1 - scale)
         if len(y) == 1 or fixed(y[0], places) != fixed(y[1], places):
             return places

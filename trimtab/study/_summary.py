@@ -46,7 +46,9 @@ def summary(
 def done_line(study: Study, total: int, target: str) -> str:
     """`digits: done — 60 of 60 trials, best accuracy 0.9861 (trial 29). Go on: trimtab run digits.toml --more 40`"""
     now = status(study._log.ledger, study._log.history)
-    return f"{study.name}: done — {now.ended} of {total} trials{_best(now)}. Go on: trimtab run {target} --more {_more(total)}"
+    of = f"{now.ended} of {total}" if now.ended <= total else f"{now.ended}"
+    more = f"Go on: trimtab run {target} --more {_more(total)}" if target else ""
+    return f"{study.name}: done — {of} trials{_best(now)}. {more}".rstrip()
 
 
 def paused_line(study: Study, total: int | None) -> str:
@@ -64,8 +66,8 @@ def bad_line(study: Study, target: str) -> str:
     told = ", ".join(
         f"{g['count']} × {g['kind']}" + (f" at {g['where'].split(' ')[0]}" if g["where"] else "") for g in groups[:3]
     )
-    n = len(study)
-    return f"{study.name}: {n} trial{'s' * (n != 1)}, none finished{f' ({told})' if told else ''}. trimtab show {target} --failures"
+    n, told = len(study), f" ({told})" if told else ""
+    return f"{study.name}: {n} trial{'s' * (n != 1)}, none finished{told}. trimtab show {target} --failures"
 
 
 def _best(now: Status) -> str:
@@ -74,7 +76,7 @@ def _best(now: Status) -> str:
 
 def _more(total: int) -> int:
     """A round number, about two thirds more."""
-    return max(10, round(2 * total / 3, -1))
+    return max(10, 10 * round(total / 15))
 
 
 def _headline(study: Study, now: Status, seconds: float | None, before: int) -> str:
@@ -189,8 +191,11 @@ def trial_page(study: Study, number: int, target: str = "") -> str:
     after = f" after {duration(spent)}" if spent is not None else ""
     tries = f", attempt {trial.attempts}" if trial.attempts > 1 else ""
     lines = [f"trial {number}   {trial.state}{after}{tries}"]
-    lines += [f"  {name:<11} {_one_line(f'{k} {v:g}' + _sem(trial.sem, k) for k, v in values.items())}"
-              for name, values in (("values", trial.values), ("metrics", _others(trial)), ("constraints", trial.constraints)) if values]  # fmt: skip
+    for name, values in (("values", trial.values), ("metrics", _others(trial))):
+        if values:
+            words = "   ".join(f"{k} {v:g}{_sem(trial.sem, k)}" for k, v in values.items())
+            lines.append(f"  {name:<11} {words}")
+    lines += [f"  {'limit' if not i else '':<11} {_limit(k, v)}" for i, (k, v) in enumerate(trial.constraints.items())]
     lines.append(f"  {'config':<11} " + "   ".join(f"{k} {plain(v)}" for k, v in trial.config.items()))
     lines += [f"  {'why' if not i else '':<11} {line}" for i, line in enumerate(told["lines"])]
     lines += _reports(ledger, number)
@@ -216,8 +221,10 @@ def _sem(sem: Mapping[str, float], name: str) -> str:
     return f" ± {sem[name]:.2g}" if name in sem else ""
 
 
-def _one_line(words: Any) -> str:
-    return "   ".join(words)
+def _limit(text: str, violation: float) -> str:
+    if math.isnan(violation):
+        return f"{text}: not measured"
+    return f"{text} holds" if violation <= 0 else f"{text} is broken by {violation:.4g}"
 
 
 def _reports(ledger: Ledger, number: int) -> list[str]:

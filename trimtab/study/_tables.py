@@ -66,7 +66,7 @@ def failures(trials: Iterable[Trial]) -> list[dict[str, JSON]]:
 
 CAUSES = {
     "new": "proposed by {method}",
-    "queue": "taken from the queue (asked for by the user)",
+    "queue": "taken from the queue",
     "promote": "continued by {method}",
     "clone": "cloned by {method}",
     "retry": "tried again",
@@ -129,7 +129,10 @@ def _line(event: Event) -> str:
 
 def _started_line(event: Event, body: Mapping[str, JSON]) -> str:
     why = body.get("why", {})
-    text = CAUSES.get(body["cause"], "started").format(method=body.get("method") or "the searcher")
+    method = str(body.get("method") or "the searcher").partition("/")[0]
+    if why.get("method"):  # a searcher that chose among others
+        method += f" → {why['method']}"
+    text = CAUSES.get(body["cause"], "started").format(method=method)
     mean, sd = why.get("mean"), why.get("sd")
     if mean is not None:
         text += f", expecting {mean:.4g}" + (f" ± {sd:.2g}" if sd is not None else "")
