@@ -1,0 +1,91 @@
+"""TARGET, the first word after the verb: study.toml, studies.db or a database URL; left out, what is here.
+
+Left out it is $TRIMTAB_STORAGE, else the only study file in this folder, else the only .db file.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import tomllib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trimtab.cli._toml import FileError, Plan, load
+
+if TYPE_CHECKING:
+    from trimtab.study import Study
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A stored study, the words that name it, and the plan of its file if there is one."""
+
+    study: Study
+    target: str
+    plan: Plan | None = None
+
+
+def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """(TARGET or None, the rest): a first word that is a number or key=value is no target."""
+    if not words or words[0].isdigit() or ("=" in words[0] and not Path(words[0]).exists() and "://" not in words[0]):
+        return None, list(words)
+    return words[0], list(words[1:])
+
+
+def numbers(words: Sequence[str]) -> list[int]:
+    """Trial numbers."""
+    for word in words:
+        if not word.isdigit():
+            raise FileError(f'"{word}" is no trial number. Numbers count from 0; `trimtab show` lists them.')
+    return [int(word) for word in words]
+
+
+def found(target: str | None) -> str:
+    """The target that was named, or the only one here."""
+    if target is not None:
+        return target
+    if given := os.environ.get("TRIMTAB_STORAGE"):
+        return given
+    here = Path.cwd()
+    for pattern, kind in (("*.toml", "study files"), ("*.db", "databases")):
+        files = sorted(p.name for p in here.glob(pattern) if kind == "databases" or _is_study(p))
+        if len(files) == 1:
+            return files[0]
+        if files:
+            raise FileError(f"Which one? There are {len(files)} {kind} here: {', '.join(files)}.")
+    raise FileError("There is no study here. Name one: a study.toml, a studies.db or a database URL.")
+
+
+def _is_study(path: Path) -> bool:
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return "space" in document and isinstance(document.get("run", {}), dict)
+
+
+def opened(target: str | None, name: str | None = None) -> Opened:
+    """The stored study of a target."""
+    from trimtab.study import Study
+
+    target = found(target)
+    if target.endswith(".toml"):
+        plan = load(target)
+        _must_exist(plan.storage, f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
+        from trimtab.storage import open_storage
+
+        store = open_storage(plan.storage)
+        if store.find(name or plan.name) is None:
+            raise FileError(f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
+        return Opened(Study.load(store, name or plan.name), target, plan)
+    _must_exist(target, f"There is no {target}.")
+    return Opened(Study.load(target, name), target)
+
+
+def _must_exist(storage: str, otherwise: str) -> None:
+    """SQLite would make the file; looking at a study must not."""
+    if "://" not in storage and not Path(storage).exists():
+        raise FileError(otherwise)
