@@ -226,6 +226,11 @@ def test_sizes_count_active_branches_only() -> None:
     assert Space({"s": Permutation(list("abcd"))}).size == 24
     many = Space({f"on{i}": Bool() for i in range(30)} | {f"n{i}": Int(1, 3, when=f"on{i}") for i in range(30)})
     assert many.size == 4**30
+    on_constants = Space(
+        {"k": Const(2), "n": Int(1, 3), "m": Derived("n + k"), "c": Int(1, 5, when="m > 4"), "d": Bool(when="k == 1")}
+    )
+    assert on_constants.size == 1 + 1 + 5 == sum(1 for _ in on_constants.grid(9))
+    assert Space({"c": Bool(), **{f"n{i}": Int(1, 2, when="c") for i in range(1500)}}).size == 1 + 2**1500
 
 
 def test_grids() -> None:

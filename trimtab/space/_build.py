@@ -58,7 +58,7 @@ def flatten(spec: Mapping[str, Any], require: Iterable[Any], forbid: Iterable[An
     """All parameters by full name in the order of declaration, with their expressions about full names."""
     draft = Draft({}, {}, [], [])
     _group(draft, spec, "", ("",))
-    names = list(draft.domains)
+    names = _Names(list(draft.domains))
     for name, domain in draft.domains.items():
         draft.domains[name] = _resolved(name, domain, names, draft.scopes[name])
     draft.require[:0] = [_rule("require", r, names) for r in require]
@@ -115,27 +115,42 @@ def expressions(domain: Any) -> dict[str, Expression]:
     return {name: e for name, e in found.items() if isinstance(e, Expression)}
 
 
-def _resolved(name: str, domain: Any, names: list[str], scopes: tuple[str, ...]) -> Any:
+class _Names:
+    """Full names by what they are called in a scope: the innermost scope that knows a name wins."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.odd = any(re.search(r"[^\w.]", n) for n in names)  # odd names may stand bare once they are known
+        self._relative: dict[tuple[str, ...], dict[str, str]] = {}
+
+    def within(self, scopes: tuple[str, ...]) -> dict[str, str]:
+        if scopes not in self._relative:
+            pairs = ((n.removeprefix(s), n) for s in reversed(scopes) for n in self.names if n.startswith(s))
+            self._relative[scopes] = dict(pairs)
+        return self._relative[scopes]
+
+    def resolved(self, expression: Expression, scopes: tuple[str, ...], what: str) -> Expression:
+        """The expression about full names; SpaceError, begun by `what`, for a name there is not."""
+        relative = self.within(scopes)
+        if self.odd:
+            expression = Expression(expression.text, known=relative)
+        expression.check_names(relative, what)
+        return expression.renamed({n: relative[n] for n in expression.names})
+
+
+def _resolved(name: str, domain: Any, names: _Names, scopes: tuple[str, ...]) -> Any:
     changes = {}
     for what, expression in expressions(domain).items():
-        new = _in_scope(expression, names, scopes, f'{name}: {what}="{expression.text}"')
+        new = names.resolved(expression, scopes, f'{name}: {what}="{expression.text}"')
         if new is not expression:
             changes[what] = new
     return replace(domain, **changes) if changes else domain
 
 
-def _in_scope(expression: Expression, names: list[str], scopes: tuple[str, ...], what: str) -> Expression:
-    relative = {n.removeprefix(scope): n for scope in reversed(scopes) for n in names if n.startswith(scope)}
-    if any(re.search(r"[^\w.]", n) for n in relative):  # odd names may stand bare once they are known
-        expression = Expression(expression.text, known=relative)
-    expression.check_names(relative, what)
-    return expression.renamed(relative)
-
-
-def _rule(kind: str, given: Any, names: list[str]) -> Expression:
+def _rule(kind: str, given: Any, names: _Names) -> Expression:
     if not isinstance(given, str | Expression):
         raise SpaceError(f'{kind}={given!r}: rules are text, as {kind}=["a + b <= 1"].')
-    rule = _in_scope(Expression.of(given), names, ("",), f'{kind} "{given}"')
+    rule = names.resolved(Expression.of(given), ("",), f'{kind} "{given}"')
     if not rule.names:
         raise SpaceError(f'{kind} "{given}" names no parameter, so it is always the same. Leave it out.')
     if not rule.is_condition and rule.tree[0] != "name":

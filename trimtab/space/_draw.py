@@ -11,6 +11,7 @@ from numpy.random import Generator
 
 from trimtab.errors import SpaceError
 from trimtab.space._arrays import kept, walk
+from trimtab.space._build import expressions
 from trimtab.space._check import check, derived
 from trimtab.space._coding import ABSENT
 from trimtab.space._scale import FloatArray
@@ -170,15 +171,16 @@ def size(space: Space) -> float:
     if any(p.bounds for p in space._order):
         return math.inf
     total: float = 1
+    deciding = frozenset(n for p in space._order for e in expressions(p.domain).values() for n in e.names)
     for group in _groups(space):
-        total *= _count(space, group, 0, {})
+        total *= _count(space, group, deciding, 0, {})
     if space._rules and total <= COUNTED:
         return sum(1 for _ in grid(space, COUNTED, False))
     return total
 
 
 def _groups(space: Space) -> list[list[Parameter]]:
-    """Parameters connected by conditions, each group parents first."""
+    """Parameters connected by conditions and derived values, each group parents first."""
     group = {name: name for name in space.names}
 
     def root(name: str) -> str:
@@ -187,31 +189,31 @@ def _groups(space: Space) -> list[list[Parameter]]:
         return name
 
     for p in space._order:
-        for parent in p.when.names if p.when else ():
+        for parent in [n for e in expressions(p.domain).values() for n in e.names]:
             group[root(p.name)] = root(parent)
     found: dict[str, list[Parameter]] = {}
     for p in space._order:
-        if p.coding is not None:
-            found.setdefault(root(p.name), []).append(p)
+        found.setdefault(root(p.name), []).append(p)
     return list(found.values())
 
 
-def _count(space: Space, group: list[Parameter], i: int, env: dict[str, Any]) -> float:
+def _count(space: Space, group: list[Parameter], deciding: frozenset[str], i: int, env: dict[str, Any]) -> float:
     """Values of those that conditions read are tried one by one; the others are only counted."""
-    if i == len(group):
-        return 1
-    p = group[i]
-    if not p.active(env):
-        return _count(space, group, i + 1, env)
-    assert p.coding is not None
-    n = p.coding.size(None)
-    if n == math.inf:
-        return math.inf
-    if p.name not in space._read:
-        return n * _count(space, group, i + 1, env)
-    if n > BATCH:
-        return n  # a lower bound; nobody counts so many branches
-    return sum(_count(space, group, i + 1, {**env, p.name: v}) for v in p.coding.values(BATCH, False, None))
+    total: float = 1
+    for j in range(i, len(group)):
+        p = group[j]
+        if not p.active(env):
+            continue
+        if p.coding is None:
+            env = {**env, p.name: p.domain.value if isinstance(p.domain, Const) else derived(space, p, env)}
+            continue
+        n = p.coding.size(None)
+        if n == math.inf or p.name not in deciding or n > BATCH:  # nobody tries so many branches: then it is a bound
+            total *= n
+            continue
+        values = p.coding.values(BATCH, False, None)
+        return total * sum(_count(space, group, deciding, j + 1, {**env, p.name: v}) for v in values)
+    return total
 
 
 def neighbours(space: Space, config: Mapping[str, Any], rng: Generator, n: int) -> list[dict[str, Any]]:
