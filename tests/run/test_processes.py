@@ -231,6 +231,17 @@ def test_a_memory_cap_is_a_memory_error_and_no_more():
         assert 5 < body["cost"]["memory"] < 1500
 
 
+def test_memory_filled_bit_by_bit_is_told_too():
+    def hungry(trial):
+        held = []
+        while True:
+            held.append(bytearray(10_000))
+
+    body = one(hungry, per_trial={"memory": "1GB"}, workers=1)
+    assert (body["state"], body["error"]["kind"]) == ("failed", "MemoryError")
+    assert body["error"]["where"].endswith("held.append(bytearray(10_000))")
+
+
 def test_output_goes_to_files_by_trial_and_attempt(tmp_path):
     def talks(trial):
         print(f"trial {trial.number} attempt {trial.attempt}")
@@ -367,6 +378,16 @@ def test_a_script_without_a_guard(tmp_path):
     assert said.stdout.count("the script runs") == 1
     assert said.stdout.endswith("[0.0, 3.0]\n")
     assert said.stderr == ""
+    said = subprocess.run(
+        [sys.executable, "-"],
+        input=textwrap.dedent(SCRIPT),
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )  # as a notebook: __main__ has no file
+    assert said.stdout.endswith("[0.0, 3.0]\n")
 
 
 def test_when_the_driver_is_killed_its_workers_end(tmp_path):

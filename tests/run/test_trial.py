@@ -157,6 +157,8 @@ def test_numbers_by_position_are_refused_with_the_right_call():
         Trial.fixed({}).report(0.31)
     with pytest.raises(ReportError, match=r"report\(loss=…\)"):
         Trial.fixed({}).report()
+    with pytest.raises(ReportError, match=r"report\(\{…\}, step=…\)"):
+        Trial.fixed({}).report({"loss": 1.0, "step": 3})
 
 
 def test_step_zero_is_explained():
@@ -273,6 +275,32 @@ def test_long_tracebacks_are_cut_in_the_middle():
     error = execute(objective, Trial(a_run(), Line()))["error"]
     assert len(error["text"]) == 4000
     assert len(error["traceback"]) <= 16_000
+
+
+def test_errors_that_are_hard_to_tell_are_told():
+    class Broken(Exception):
+        def __str__(self):
+            raise RuntimeError("no text")
+
+    def raising(error):
+        def objective(trial):
+            raise error
+
+        return execute(objective, Trial(a_run(), Line()))["error"]
+
+    assert "RuntimeError('no text')" in raising(Broken())["text"]
+    assert raising(OSError("no file \udcff"))["text"] == r"no file \udcff"
+
+
+def test_a_callback_may_leave_by_interrupt_once_it_was_told_to():
+    def objective(trial):
+        trial.report(loss=1.0)
+        if trial.should_stop():
+            raise KeyboardInterrupt
+
+    trial = Trial(a_run(), Line(unasked={1: {"go": "stop"}}))
+    assert execute(objective, trial)["state"] == "stopped"
+    assert not trial.interrupted
 
 
 def test_infeasible_exit_and_interrupt_are_told_apart():

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.errors import NonFinite, Reject
 from trimtab.log import JSON
 from trimtab.protocol import Objective
-from trimtab.run._values import number, plain
+from trimtab.run._values import clean, number, plain
 
 if TYPE_CHECKING:
     from trimtab.run.trial import Trial
@@ -57,8 +57,9 @@ def ending(trial: Trial) -> dict[str, JSON]:
 def failure(error: BaseException, trial: Trial) -> dict[str, JSON]:
     """The body of `ended` for an objective that raised."""
     if isinstance(error, KeyboardInterrupt) or type(error).__name__ == "BdbQuit":
-        trial.interrupted = True
-        return _body(trial, "cancelled")
+        told = _told(trial)  # a loop of somebody else's may be left this way
+        trial.interrupted = told is None
+        return _body(trial, told or "cancelled")
     body = _body(trial, "failed")
     body["error"] = describe(error)
     return body
@@ -69,7 +70,10 @@ def describe(error: BaseException) -> dict[str, JSON]:
     kind = (
         "NonFinite" if isinstance(error, NonFinite) else "Reject" if isinstance(error, Reject) else type(error).__name__
     )
-    text = str(error)
+    try:
+        text = clean(str(error))
+    except Exception as second:  # its own __str__ is broken
+        text = f"(its text could not be made: {second!r})"
     if isinstance(error, SystemExit):
         text = f"the objective called sys.exit({error.code!r})"
     told: dict[str, JSON] = {"kind": kind, "text": text[:TEXT_LIMIT]}
@@ -77,8 +81,10 @@ def describe(error: BaseException) -> dict[str, JSON]:
         return told
     tb = _without_ours(error.__traceback__)
     if tb is not None:
-        told["where"] = _where(tb)
-        told["traceback"] = _cut("".join(traceback.format_exception(type(error), error, tb)))
+        if isinstance(error, MemoryError):
+            traceback.clear_frames(tb)  # what filled the memory is in their variables, and we need a little now
+        told["where"] = clean(_where(tb))
+        told["traceback"] = _cut(clean("".join(traceback.format_exception(type(error), error, tb))))
     return told
 
 

@@ -67,7 +67,9 @@ def _article(sort: str) -> str:
 
 def plain(value: Any, depth: int = 8) -> Any:
     """`value` as JSON can hold it: arrays become lists, what has no form becomes its repr."""
-    if value is None or isinstance(value, (bool, int, str)):
+    if isinstance(value, str):
+        return clean(value)
+    if value is None or isinstance(value, (bool, int)):
         return value
     if isinstance(value, float):
         return float(value)
@@ -78,4 +80,9 @@ def plain(value: Any, depth: int = 8) -> Any:
         return [plain(v, depth - 1) for v in items]
     if hasattr(value, "tolist") and hasattr(value, "shape"):
         return plain(value.tolist(), depth)
-    return repr(value)[:1000]
+    return clean(repr(value)[:1000])
+
+
+def clean(text: str) -> str:
+    """Text any storage can hold: halves of characters (from undecodable file names) become escapes."""
+    return text.encode("utf-8", "backslashreplace").decode()

@@ -186,6 +186,8 @@ class Trial:
         values = {**(metrics or {}), **named}
         if not values:
             raise ReportError("report() was given no metric. Name one: report(loss=…).")
+        if reserved := [k for k in ("step", "fold", "sem") if k in values]:
+            raise ReportError(f"report({{{reserved[0]!r}: …}}): that is no metric; say report({{…}}, {reserved[0]}=…).")
         at = self._step_of(step, fold)
         try:
             clean = {str(k): number(v, f'reported "{k}" at step {at:g}') for k, v in values.items()}
@@ -276,8 +278,6 @@ class Trial:
         """The folder saved last by the run this one continues, or None: start afresh."""
         if not self._run.source:
             return None
-        if "://" not in self._run.source:
-            return Path(self._run.source)
         from trimtab.storage import checkpoints
 
         return checkpoints.fetch(self._run.source)
