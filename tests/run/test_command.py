@@ -327,6 +327,14 @@ def test_current_trial_without_a_study_prints(tmp_path):
     assert said.stdout == "step 1   loss 1\nstep 2   loss 0.5\nstep 3   loss 0.333333\nsteps 3\n"
 
 
+def test_one_run_in_the_foreground(tmp_path, capfd):
+    runner = Command(python(TRAINING % str(ROOT)), SPACE, folder=tmp_path / "runs")
+    assert runner.foreground(CONFIG) == 0
+    assert capfd.readouterr().out.startswith("step 1   loss 0.5\n")
+    assert Command(["/bin/sh", "-c", "exit {threads}"], SPACE).foreground(CONFIG) == 4
+    assert not (tmp_path / "runs").exists()
+
+
 def test_other_ranks_only_read(tmp_path):
     folder = tmp_path / "004"
     folder.mkdir()

@@ -16,6 +16,7 @@ import re
 import shlex
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
@@ -205,6 +206,26 @@ class Command:
             self._template.render(config, self._built_in(run, (self._folder or Path("runs")) / f"{trial:03d}", seed))
         )
 
+    def foreground(
+        self, config: Mapping[str, JSON], *, trial: int = 0, seed: int = 0, budget: float | None = None
+    ) -> int:
+        """One run here, with this terminal, recorded nowhere; its exit code. current_trial() prints its reports."""
+        run = Run(trial=trial, attempt=1, config=config, seed=seed, until=float("inf"), budget=budget)
+        with tempfile.TemporaryDirectory(prefix="trimtab-") as name:
+            folder = Path(name)
+            write_json(folder / CONFIG, dict(config))
+            argv, cwd = self._line(run, folder, seed)
+            env = os.environ | self._env | _told(run, folder, seed)
+            del env["TRIMTAB_DIR"]
+            return subprocess.run(argv, cwd=cwd, env=env, check=False).returncode
+
+    def _line(self, run: Run, folder: Path, seed: int) -> tuple[list[str], Path]:
+        """The argv, its program found from `base`, and the folder to run in."""
+        built_in = self._built_in(run, folder, seed)
+        program, *rest = self._template.render(run.config, built_in)
+        cwd = self._base / self._cwd.render(run.config, built_in)[0]
+        return [program if "/" not in program else str(self._base / program), *rest], cwd
+
     # a program's life
 
     def _launch(self, job: _Job) -> None:
@@ -217,18 +238,14 @@ class Command:
         job.reports = Lines(job.folder / REPORTS)
         write_json(job.folder / CONFIG, dict(run.config))
         write_json(job.folder / RUN, {k: getattr(run, k) for k in Run.__slots__} | {"seed": seed})
-        built_in = self._built_in(run, job.folder, seed)
-        job.argv = self._template.render(run.config, built_in)
         env = environment(job.place, self.workers, self._cpu)
         env = {k: v for k, v in env.items() if k not in RANKS} | self._env | _told(run, job.folder, seed)
         if self._guard is None:
             self._guard = Guard()
         limit = run.limits.get("seconds", self._timeout)
         try:
-            cwd = self._base / self._cwd.render(run.config, built_in)[0]
-            program = job.argv[0] if "/" not in job.argv[0] else str(self._base / job.argv[0])
-            argv = [program, *job.argv[1:]]
-            job.program = Program(argv, self._guard, env, cwd, job.folder, limit, self._grace)
+            job.argv, cwd = self._line(run, job.folder, seed)
+            job.program = Program(job.argv, self._guard, env, cwd, job.folder, limit, self._grace)
         except (OSError, ValueError, IndexError) as error:  # no such folder, a NUL in an argument, nothing left
             self._end(job, "failed", {"error": describe(error)})
 
@@ -283,7 +300,7 @@ class Command:
         program, left = job.program, job.program.end()
         job.program = None
         self._hear(job)
-        name = job.argv[0]
+        name = self._template.program or job.argv[0]
         found = problem(left, name, last_lines(job.folder / "stderr") if left.code > 0 else "")
         for output in ("stdout", "stderr"):
             bound_output(job.folder / output)
@@ -299,7 +316,7 @@ class Command:
             self._finish(job, program, left.metrics, f"Trial {job.run.trial}: {name} ended with exit code 0")
 
     def _finish(self, job: _Job, program: Program, built_in: Mapping[str, float], who: str) -> None:
-        cwd = self._base / self._cwd.render(job.run.config, self._built_in(job.run, job.folder, 0))[0]
+        _, cwd = self._line(job.run, job.folder, 0)
         needs = () if job.steps else self._objectives  # what was reported need not be printed too
         try:
             job.rows.append(read(self._metrics, needs, program.output(), cwd, built_in, who))

@@ -31,7 +31,7 @@ def current_trial(default: Mapping[str, Any] | None = None, *, budget: float | N
     global _current
     if _current is None:
         folder = os.environ.get("TRIMTAB_DIR")
-        _current = _stand_in(default or {}, budget) if folder is None else _attached(Path(folder))
+        _current = _stand_in(_given() or default or {}, budget) if folder is None else _attached(Path(folder))
     return _current
 
 
@@ -42,6 +42,13 @@ def _attached(folder: Path) -> Trial:
     if link.leads:
         atexit.register(_leave, trial, link)
     return trial
+
+
+def _given() -> dict[str, Any]:
+    """The configuration of a run that is recorded nowhere (`trimtab try`)."""
+    config = os.environ.get("TRIMTAB_CONFIG")
+    given: dict[str, Any] = json.loads(Path(config).read_text()) if config else {}
+    return given
 
 
 def _stand_in(config: Mapping[str, Any], budget: float | None) -> Trial:
