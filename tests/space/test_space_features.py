@@ -497,3 +497,16 @@ def test_keys_of_numpy_values_and_weights_of_numbers() -> None:
 def test_unknown_names_are_never_dropped_silently() -> None:
     with pytest.raises(SpaceError, match="Did you mean 'model'"):
         MODEL.complete({"modell": "svm"}, RNG(0))
+
+
+def test_spaces_are_hashable_whatever_they_hold() -> None:
+    space = Space(
+        {
+            "x": Choice([[1], [2]], default=[1]),
+            "s": Subset(["a"], default=["a"]),
+            "f": Float(0, 1, prior={"beta": [1, 2]}),
+        }
+    )
+    assert hash(space) == hash(Space.from_json(space.to_json()))
+    assert space.default is None
+    assert space.drop("f").default == {"x": [1], "s": ["a"]}

@@ -125,6 +125,7 @@ def test_cells_tile_the_unit_interval_and_agree(domain: Int, seed: int) -> None:
 def test_arrays_of_any_numbers_decode_to_configs_of_the_space(space: Space, seed: int) -> None:
     """What a model proposes may lie anywhere."""
     X = np.random.default_rng(seed).normal(0.5, 2.0, (8, space.d))
+    np.testing.assert_allclose(space.snap(X), space.encode(space.decode(X)), atol=1e-12)
     for config, sound in zip(space.decode(X), space.feasible(X), strict=True):
         if sound:
             assert space.check(config) == config

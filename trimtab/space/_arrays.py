@@ -131,6 +131,16 @@ def from_unit(space: Space, U: FloatArray) -> FloatArray:
     return walk(space, X).X if space._conditional else X
 
 
+def snap(space: Space, X: FloatArray) -> FloatArray:
+    """See Space.snap."""
+    found = walk(space, X, everything=True)
+    for p in space._order:
+        if p.coding is not None:
+            bounds = _bounds(p, found.seen, len(X))
+            found.X[:, p.columns] = p.coding.to_unit(found.raw[p.name].astype(np.float64), bounds)
+    return found.X
+
+
 def feasible(space: Space, X: FloatArray) -> BoolArray:
     """(n,): no rule is broken. A rule about inactive parameters is not broken."""
     n = len(X)

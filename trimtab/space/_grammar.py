@@ -20,8 +20,8 @@ from trimtab.errors import SpaceError
 Node: TypeAlias = tuple[Any, ...]
 
 MAX_LENGTH = 4000  # characters; a guess: the longest rule anyone types is ten times shorter
-MAX_DEPTH = 60  # far below Python's own limit of frames, so that deep nesting is an error and not a crash
-MAX_OPERATORS = 300
+MAX_DEPTH = 40  # far below Python's own limit of frames, so that deep nesting is an error and not a crash
+MAX_OPERATORS = 200
 FUNCTIONS = {"min": (1, 9), "max": (1, 9), "abs": (1, 1), "log": (1, 1), "log2": (1, 1), "log10": (1, 1)} | {
     "sqrt": (1, 1),
     "exp": (1, 1),

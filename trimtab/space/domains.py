@@ -155,7 +155,7 @@ class Choice:
     choices: Any = field(compare=False)
     _: KW_ONLY
     ordered: bool = False
-    default: Any = None
+    default: Any = field(default=None, hash=False)  # may be a list
     prior: Any = field(default=None, compare=False)
     when: Condition = None
     branches: tuple[str, ...] = field(

@@ -113,6 +113,10 @@ class Space:
         """(n,): no rule is broken. A rule about inactive parameters is not broken."""
         return _arrays.feasible(self, X)
 
+    def snap(self, X: FloatArray) -> FloatArray:
+        """Where encode would put what decode makes of X: each row moved to the place of a configuration."""
+        return _arrays.snap(self, X)
+
     def activate(self, X: FloatArray) -> FloatArray:
         """X with nan where inactive. What is nan though active stays nan."""
         return _arrays.walk(self, X).X if self._conditional else np.array(X, dtype=np.float64)
