@@ -5,9 +5,10 @@ and keeps for the driver what only a driver may know. A History is the face that
 only, smaller is better, no attempts, no process names, no clock, no `test` metrics.
 """
 
-from trimtab.history._ledger import Ledger, Row
+from trimtab.history._ledger import Ledger
 from trimtab.history._records import RUNNING_WORDS, State, Trial
 from trimtab.history._reports import Curve
+from trimtab.history._row import Row
 from trimtab.history._view import History, Levels
 
 __all__ = ["RUNNING_WORDS", "Curve", "History", "Ledger", "Levels", "Row", "State", "Trial"]

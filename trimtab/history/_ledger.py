@@ -12,88 +12,20 @@ The rules of the fold (they replace any fencing in the storage; all drivers agre
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from sys import intern
 from typing import Any
 
 import numpy as np
 
 from trimtab.history._buffers import Buffer
-from trimtab.history._records import EMPTY, State, Trial
+from trimtab.history._records import State, Trial
 from trimtab.history._reports import Reports
+from trimtab.history._row import EMPTY, Row, named
 from trimtab.log import DECISIONS, JSON, Event
 from trimtab.space import Space
 
 HIDDEN, SHOWN, SUBSTITUTED = 0, 1, 2
 Source = Callable[[int], Sequence[Event]]  # events with seq > since, oldest first
-WAITING = ("lost", "cancelled", "again")  # why a trial waits for its next attempt
-
-
-class Row:
-    """What the log says of one trial so far. Only the ledger writes it."""
-
-    __slots__ = (
-        "asked", "attempt", "began", "budget", "cause", "config", "constraints", "cost", "ended", "env", "error",
-        "expires", "losses", "method", "metrics", "note", "notes", "number", "open", "owner", "parents", "queue",
-        "saved", "seed", "sem", "seq", "source", "state", "step", "tags", "until", "valid", "values", "verdict",
-        "waits", "word",
-    )  # fmt: skip
-
-    def __init__(self, number: int, event: Event) -> None:
-        body = event.body
-        self.number = number
-        self.seq = event.seq  # of the first start: `why` and the ask are read back from there
-        self.config: Mapping[str, JSON] = body["config"]
-        self.seed: int = body.get("seed", 0)
-        self.cause: str = body.get("cause", "new")
-        self.method: str = body.get("method", "")
-        self.tags: Mapping[str, JSON] = body.get("tags", EMPTY)
-        self.note: Mapping[str, JSON] = body.get("note", EMPTY)
-        self.source: tuple[int, float] | None = _at(body.get("source"))
-        self.parents = {role: (int(t), float(s)) for role, (t, s) in body.get("parents", EMPTY).items()} or EMPTY
-        self.queue: int | None = body.get("queue")
-        self.open: bool = body.get("open", False)
-        self.asked: dict[str, JSON] | None = None  # define by run: what the objective has asked for so far
-        self.began = event.at
-        self.ended: float | None = None
-        self.attempt = 0
-        self.losses = 0  # attempts that were lost or failed: what the retry rule counts
-        self.state = State.RUNNING
-        self.word = "running"
-        self.waits: str | None = None  # one of WAITING: no attempt is under way
-        self.values: Mapping[str, float] = EMPTY
-        self.metrics: Mapping[str, float] = EMPTY
-        self.constraints: Mapping[str, float] = EMPTY
-        self.sem: Mapping[str, float] = EMPTY
-        self.cost: Mapping[str, float] = EMPTY
-        self.notes: Mapping[str, JSON] = EMPTY
-        self.error: Mapping[str, JSON] | None = None
-        self.step: float | None = None
-        self.verdict: tuple[str, str, str] | None = None  # (pause or stop, by, why) of this attempt, not yet obeyed
-        self.saved: dict[float, Mapping[str, JSON]] | None = None  # step -> body of `saved`
-        self.valid = True
-        self.start(event)
-
-    def start(self, event: Event) -> None:
-        body = event.body
-        self.attempt = event.attempt or body.get("attempt", 1)
-        self.owner: str | None = body.get("owner")
-        self.expires: float | None = body.get("expires")
-        self.until = float(body.get("until", "inf"))
-        self.budget: float | None = body.get("budget")
-        self.env: str | None = body.get("env")
-        self.state, self.word, self.waits, self.verdict = State.RUNNING, "running", None, None
-
-    @property
-    def alive(self) -> bool:
-        """An attempt is under way, as far as the log knows."""
-        return self.state is State.RUNNING and self.waits is None
-
-    def newest(self) -> Mapping[str, JSON] | None:
-        """The body of the newest checkpoint that is still there."""
-        return self.saved[max(self.saved)] if self.saved else None
-
-
-def _at(pair: Any) -> tuple[int, float] | None:
-    return None if pair is None else (int(pair[0]), float(pair[1]))
 
 
 class Ledger:
@@ -133,9 +65,9 @@ class Ledger:
         self.flags = bytearray(1)  # by seq: HIDDEN, SHOWN or SUBSTITUTED
         self.tail: list[Event] = []  # the newest effective events, in order
         self.tail_from = 0  # tail has every effective event with seq > tail_from
+        self._names: dict[str, str] = {}  # one text for each parameter's name, whatever text the log came with
         self.dirty: list[int] = []  # trials whose configuration has changed since it was last encoded
         self._substitutes: dict[int, Event] = {}
-        self._end_of: dict[int, int] = {}  # trial -> seq of its closing or pausing end, where later changes need it
 
     # ── reading ────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -214,7 +146,7 @@ class Ledger:
             self.move += 1
         if number < len(self.rows):
             return self._restarted(event, self.rows[number])
-        row = Row(number, event)
+        row = Row(number, event, self._names)
         self.rows.append(row)
         if row.cause != "added":
             self.counted += 1
@@ -248,7 +180,7 @@ class Ledger:
         row.error, row.losses = None, 0
         self.Y[row.number] = np.nan
         self.C[row.number] = np.nan
-        seq = self._end_of.pop(row.number, None)
+        seq, row.end = row.end, None
         if seq is not None:
             self.flags[seq] = HIDDEN
             self._new_era()
@@ -323,14 +255,18 @@ class Ledger:
         superseded = row.state is State.FAILED
         self.counts[self._bin(row)] -= 1
         row.state = State.FAILED if word == "lost" else State[word.upper()]
-        row.word, row.waits, row.ended = word, None, event.at
+        row.word, row.ended = intern(word), event.at
+        if row.waits is not None:
+            row.waits = None
         self.counts[self._bin(row)] += 1
         self.alive.pop(row.number, None)
         self.waiting.pop(row.number, None)
         for name in ("values", "metrics", "constraints", "sem", "cost", "notes"):
             if body.get(name):
                 setattr(row, name, body[name])
-        row.error = body.get("error")
+        row.values = named(row.values, self._names)
+        if body.get("error") != row.error:
+            row.error = body.get("error")
         if body.get("step") is not None:
             row.step = float(body["step"])
         self._fill(row)
@@ -339,7 +275,7 @@ class Ledger:
         if superseded:  # a late result of a trial given up: its place in the order stays
             self._replace_end(row, event)
             return None
-        self._end_of[row.number] = event.seq
+        row.end = event.seq
         return event
 
     def _fill(self, row: Row) -> None:
@@ -356,7 +292,8 @@ class Ledger:
         self.seconds[n] = row.cost.get("seconds", np.nan)
 
     def _replace_end(self, row: Row, event: Event) -> None:
-        seq = self._end_of[row.number]
+        seq = row.end
+        assert seq is not None
         self._substitutes[seq] = Event(event.kind, event.body, event.trial, None, event.at, event.by, seq)
         self.flags[seq] = SUBSTITUTED
         self._new_era()
@@ -398,7 +335,7 @@ class Ledger:
         self.waiting[row.number] = row
 
     def _correct(self, row: Row, new: Mapping[str, JSON]) -> None:
-        seq = self._end_of.get(row.number)
+        seq = row.end
         for name in ("values", "metrics", "constraints"):
             if new.get(name):
                 setattr(row, name, {**getattr(row, name), **new[name]})
@@ -450,6 +387,10 @@ class Ledger:
 
     def _asked(self, row: Row, asked: Mapping[str, JSON]) -> None:
         """Define by run: what the objective really asked for, so far, is the configuration."""
+        if row.asked is None:
+            row.proposal = row.config
+        if row.asked is None:
+            row.offer = row.config
         row.asked = {**(row.asked or {}), **{name: value for name, (value, _) in asked.items()}}
         row.config = row.asked
         self.dirty.append(row.number)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Any
 
 from trimtab.errors import MultiObjective
 from trimtab.log import JSON
-
-EMPTY: Mapping[str, Any] = {}
 
 
 class State(IntEnum):

@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from trimtab.history._buffers import Buffer
 from trimtab.history._ledger import Ledger
-from trimtab.history._records import EMPTY, State, Trial
+from trimtab.history._records import State, Trial
 from trimtab.history._reports import Curve
+from trimtab.history._row import EMPTY
 from trimtab.log import JSON, Event
 from trimtab.space import Space
 
@@ -168,6 +169,10 @@ class History:
     def tags(self, number: int) -> Mapping[str, JSON]:
         return self._ledger.rows[number].tags
 
+    def checkpoints(self, trial: int) -> tuple[float, ...]:
+        """The steps of a trial's checkpoints that are still there, in rising order: what a clone may start from."""
+        return tuple(sorted(self._ledger.rows[trial].saved or ()))
+
     def reports(self, trial: int | None = None) -> Curve:
         """All reports, or one trial's, without metrics of role `test`."""
         reports, hide = self._ledger.reports, self._ledger.hidden
@@ -191,7 +196,7 @@ class History:
         return y, c, bool((c <= 0).all())
 
     def at(self, levels: Sequence[float], resource: str = "step") -> Levels:
-        """Each trial's first report at or past each level. With resource="fold": the mean over the folds so far."""
+        """Each trial's first report at or past each level that it passed itself (a clone starts at its source). With resource="fold": the mean over the folds so far."""
         key = tuple(float(v) for v in levels)
         marks: _Marks = self.fold(("at", key, resource), lambda: _Marks(self._ledger, key, resource), _Marks.step)
         return marks.levels()
@@ -342,7 +347,11 @@ class _Marks:
         self.sums: dict[int, tuple[set[int], Floats]] = {}
 
     def step(self, event: Event, history: History) -> _Marks:
-        if event.kind == "reported":
+        source = event.body.get("source") if event.kind == "started" else None
+        if source is not None and source[0] != event.trial and self.resource == "step":
+            assert event.trial is not None  # a clone: it was never at the levels below its source
+            self.next[event.trial] = sum(level <= float(source[1]) for level in self.levels_)
+        elif event.kind == "reported":
             trial, body = event.trial, event.body
             assert trial is not None
             i = self.next.get(trial, 0)
@@ -383,4 +392,4 @@ def _violation(text: str, metrics: Mapping[str, Any], k: int) -> float:
     return rule.violation(env) if set(rule.names) <= set(env) else float("nan")
 
 
-__all__ = ["EMPTY", "Curve", "History", "Levels", "State"]
+__all__ = ["Curve", "History", "Levels", "State"]

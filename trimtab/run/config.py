@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from trimtab.space import Space
 
 
+PLAIN = frozenset((float, int, str, bool, type(None)))
+
+
+def _own(labels: Mapping[str, Any]) -> dict[str, Any]:
+    """A deep copy; most values are plain and need none."""
+    return {k: v if type(v) in PLAIN else copy.deepcopy(v) for k, v in labels.items()}
+
+
 class Inactive(KeyError):
     """A name this trial has no value for. A KeyError whose text is not wrapped in quotes."""
 
@@ -25,8 +33,8 @@ class Config(Mapping[str, Any]):
     __slots__ = ("_labels", "_space", "_trial", "_values")
 
     def __init__(self, labels: Mapping[str, Any], space: Space | None = None, trial: int = 0) -> None:
-        self._labels: dict[str, Any] = copy.deepcopy(dict(labels))
-        self._values = dict(space.resolve(copy.deepcopy(self._labels))) if space is not None else dict(self._labels)
+        self._labels: dict[str, Any] = _own(labels)
+        self._values = dict(space.resolve(_own(labels))) if space is not None else self._labels
         self._space, self._trial = space, trial
 
     def __getitem__(self, name: str) -> Any:
@@ -46,7 +54,7 @@ class Config(Mapping[str, Any]):
     @property
     def labels(self) -> dict[str, Any]:
         """A copy of what the log has: JSON, with labels where objects were named."""
-        return copy.deepcopy(self._labels)
+        return _own(self._labels)
 
     def nested(self) -> dict[str, Any]:
         """In the shape the space was declared: {"lr": 0.01, "model": {"svm": {"C": 3.1}}}."""

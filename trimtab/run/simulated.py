@@ -72,7 +72,8 @@ class Simulated:
                 self._end(live, {"state": live.told, "step": live.step or None})
 
     def collect(self, timeout: float) -> Sequence[Event]:
-        if not self._ready and self._agenda:
+        """What happens next; with timeout 0 only what has happened already, and the clock stands still."""
+        if not self._ready and self._agenda and timeout > 0:
             when, _, trial, metrics, returned = heapq.heappop(self._agenda)
             live = self._live.get(trial)
             self.time = max(self.time, when)

@@ -51,7 +51,8 @@ def start_new(
     """New trials to one first milestone: as many as are free and allowed, and as the searcher still has."""
     n = ask.n if ask.fresh is None else min(ask.n, ask.fresh)
     if n:
-        proposals = searcher.propose(history, replace(ask, n=n, budget=budget))
+        mine = ask if n == ask.n and budget == ask.budget else replace(ask, n=n, budget=budget)
+        proposals = searcher.propose(history, mine)
         if isinstance(proposals, Need):
             return proposals
         if proposals:

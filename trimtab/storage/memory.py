@@ -13,6 +13,9 @@ from trimtab.errors import StorageError
 from trimtab.log import DECISIONS, Event, Mark, Stale
 
 
+REMEMBERED = 10_000  # append ids: an append is repeated at once or never, as none can be lost on the way here
+
+
 class _Log:
     """One study: its events in order, what each append id came to, and the lock its drivers take turns by."""
 
@@ -81,6 +84,8 @@ class Memory:
             if not events:
                 return log.mark
             mark = log.appends[append_id] = log.add(events)
+            if len(log.appends) > REMEMBERED:
+                del log.appends[next(iter(log.appends))]
             self._changed.notify_all()
             return mark
 

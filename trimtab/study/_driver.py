@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from math import inf
 from threading import Event as Flag
 from threading import Thread
@@ -22,7 +23,7 @@ from typing import Any
 from trimtab._random import seed_for
 from trimtab.errors import StudyStopped
 from trimtab.history import History, Ledger, Row, State
-from trimtab.log import JSON, Event, Stale
+from trimtab.log import JSON, Event, Mark, Stale
 from trimtab.protocol import Ask, Done, Need, Proposal, Run, Runner, Scheduler, Searcher, Start, Storage, Verdict, Wait
 from trimtab.study._facts import complete, reported, settled
 from trimtab.study._grow import grown
@@ -33,8 +34,13 @@ LEASE = 60.0  # seconds without a sign of life after which another host may take
 BATCH = 50_000  # events read at once
 
 
+_PREFIX = uuid.uuid4().hex[:12]  # of this interpreter; the pid tells a fork from its parent
+_COUNT = count(1)
+
+
 def new_id() -> str:
-    return uuid.uuid4().hex
+    """An append id that nobody else will ever use."""
+    return f"{_PREFIX}-{os.getpid():x}-{next(_COUNT):x}"
 
 
 @dataclass(slots=True)
@@ -63,18 +69,27 @@ class Log:
 
     def write(self, *events: Event) -> None:
         """Append facts, unconditionally, and read on."""
-        self.storage.append(self.study, events, new_id())
-        self.refresh()
+        self._read_back(events, self.storage.append(self.study, events, new_id()))
 
     def decide(self, *events: Event) -> bool:
         """Append decisions made on what was read; False when somebody else decided first."""
         try:
-            self.storage.append(self.study, events, new_id(), decides=self.ledger.decisions)
+            mark = self.storage.append(self.study, events, new_id(), decides=self.ledger.decisions)
         except Stale:
-            return False
-        finally:
             self.refresh()
+            return False
+        self._read_back(events, mark)
         return True
+
+    def _read_back(self, events: Sequence[Event], mark: Mark) -> None:
+        """Take in what was just appended; when nobody wrote in between, without reading it from the storage."""
+        first = self.ledger.version + 1
+        if mark.version != self.ledger.version + len(events):
+            self.refresh()
+            return
+        self.ledger.extend(
+            [Event(e.kind, e.body, e.trial, e.attempt, e.at, e.by, first + i) for i, e in enumerate(events)]
+        )
 
 
 def shown_in(history: History) -> History:
@@ -117,7 +132,7 @@ def started(
             trial, attempt = number, 1
             cause = "queue" if queue is not None else "clone" if p.source is not None else "new"
             seed = p.seed if p.seed is not None else seed_for(ask.seed, "objective", trial)
-            body = {"cause": cause, "config": dict(p.config or {}), "seed": seed, "method": method}
+            body = {"cause": cause, "config": p.config or {}, "seed": seed, "method": method}
             if queue is not None:
                 body["queue"] = queue
             if open_:
@@ -137,7 +152,7 @@ def started(
             body["note"] = dict(p.note)
         why = {**p.why, "plan": start.why} if start.why else p.why
         if why:
-            body["why"] = dict(why)
+            body["why"] = why
         body["seen"], body["ask"] = ledger.version, asked if i == 0 else {**asked, "i": i}
         if took:
             body["took"] = took
@@ -184,8 +199,9 @@ class Driver:
         """Until nothing is left to do; returns why it ended."""
         with self._beating():
             self.reap()
+            more = False  # something was started and a slot is still free: ask again before any time passes
             while True:
-                events = self.runner.collect(self._tick if self.until else 0.0)
+                events = self.runner.collect(self._tick if self.until and not more else 0.0)
                 if events:
                     self.absorb(events)
                 else:
@@ -193,7 +209,9 @@ class Driver:
                 self.verdicts()
                 self.reap()
                 self.check()
-                idle = self.start() if not self.draining and self.runner.free() else None
+                asked = not self.draining and self.runner.free() > 0
+                idle = self.start() if asked else None
+                more = asked and idle is None and self.runner.free() > 0
                 if self.watch:
                     self.watch(self)
                 if not self.until:
@@ -202,7 +220,18 @@ class Driver:
                     if isinstance(idle, Done):
                         return idle.why
                     if isinstance(idle, Wait):
+                        if not self._others():
+                            return f"nothing is left that a worker could do: {idle.why or 'the scheduler waits'}"
                         self.log.storage.wait(self.log.study, self.log.ledger.version, 0.5)
+
+    def _others(self) -> bool:
+        """Whether anything else may still change the log: other drivers' trials, and those to be tried again.
+
+        What was asked for by hand may never be told, so nobody waits for it.
+        """
+        ledger = self.log.ledger
+        again = (row for row in ledger.waiting.values() if row.owner is not None or row.waits != "lost")
+        return any(row.owner is not None for row in ledger.alive.values()) or any(again)
 
     def check(self) -> None:
         """Stop rules, the time that is up, and the first trials that all failed."""
@@ -365,6 +394,13 @@ class Driver:
             acts = self._retries() or self._search()
             if isinstance(acts, (Wait, Done)):
                 return acts
+            if not acts:
+                return Wait("nothing was proposed")
+            if isinstance(acts, Need) and acts.key in self.log.ledger.answers:
+                raise StudyStopped(
+                    f"{self.searcher.name} asks {acts.key!r} again although the log has an answer to it. "
+                    "A searcher reads history.answer(key) first, and falls back when it holds an error."
+                )
             if isinstance(acts, Need):
                 need, events = acts, []
             else:
@@ -529,9 +565,9 @@ def run_of(
         trial, at = body["source"]
         saved = (ledger.rows[trial].saved or {}).get(float(at))
         if saved is not None:
-            source, step = saved["ref"], float(at) if trial == row.number else 0.0
+            source, step = saved["ref"], float(at)
     return Run(
-        trial=row.number, attempt=row.attempt, config=row.config, seed=row.seed, until=row.until, budget=row.budget,
+        trial=row.number, attempt=row.attempt, config=row.proposed, seed=row.seed, until=row.until, budget=row.budget,
         checkpoint=folder(row.number, row.attempt) if folder else "", source=source, source_step=step,
         wait=scheduler.listens, limits=limits, open=row.open,
         space=ledger.space.to_json() if row.open else None,

@@ -9,11 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from trimtab.protocol import TRAITS, Ask, Need, Proposal, Searcher
+from trimtab.protocol import TRAITS, Ask, Config, Need, Proposal, Searcher
 
 if TYPE_CHECKING:
     from trimtab.history import History, Ledger
     from trimtab.log import Event
+    from trimtab.space import Space
 
 TRIES = 200  # draws for a configuration that is new, before the whole space is listed
 
@@ -32,10 +33,10 @@ class Queued:
     reads_time: ClassVar[bool] = False
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal] | Need:
-        queue = self.ledger.queue
-        out = [self._given(history, ask, i, seq) for i, seq in zip(range(ask.n), sorted(queue), strict=False)]
+        queue = sorted(self.ledger.queue)[: ask.n if ask.fresh is None else min(ask.n, ask.fresh)]
+        out = [self._given(history, ask, i, seq) for i, seq in enumerate(queue)]
         if len(out) < ask.n:
-            rest = replace(ask, n=ask.n - len(out), number=ask.number + len(out)) if out else ask
+            rest = _after(ask, len(out)) if out else ask
             proposals = self.then.propose(history, rest)
             if isinstance(proposals, Need):
                 return out or proposals
@@ -57,64 +58,83 @@ class Queued:
         return Proposal(config, seed=body.get("seed"), tags=tags, why={"text": body.get("why", "given by the user")})
 
     def _new(self, history: History, ask: Ask, proposals: Sequence[Proposal]) -> list[Proposal]:
-        """The proposals with ask.fixed laid over them and repeats replaced."""
+        """The proposals with ask.fixed laid over them and repeats replaced; no more new ones than ask.fresh."""
         policy = self.ledger.definitions[-1].get("duplicates", "avoid")
         space = history.space
-        if policy != "avoid" and not ask.fixed:
+        if policy != "avoid" and not ask.fixed and not self.chooses:
             return list(proposals)
         keys: _Keys = history.fold("keys", _Keys, _Keys.step)
-        taken: set[str] = set()
+        taken: set[int] = set()
         out: list[Proposal] = []
-        for i, proposal in enumerate(proposals):
+        number, end = ask.number - 1, None if ask.fresh is None else ask.number + ask.fresh
+        for proposal in proposals:
             if proposal.config is None:
-                out.append(proposal)
+                out.append(self._going_on(proposal, ask, out))
                 continue
-            number = ask.number + i
+            number += 1  # those that go on need no number
+            if number == end:
+                break
             if ask.fixed:
                 config = space.complete({**proposal.config, **ask.fixed}, ask.rng("fixed", number))
                 proposal = replace(proposal, config=config)
             if policy == "avoid":
-                key = space.key(proposal.config)  # type: ignore[arg-type]
+                key = mark(space, proposal.config)
                 if key in keys.seen or key in taken:
                     other = self._other(history, ask, number, keys.seen | taken)
                     if other is None:
                         break  # every configuration of this space has been tried
-                    proposal, key = other
+                    config, key = other
+                    proposal = replace(proposal, config=config, why=DRAWN_ANEW)
                 taken.add(key)
             out.append(proposal)
         return out
 
-    def _other(self, history: History, ask: Ask, number: int, seen: set[str]) -> tuple[Proposal, str] | None:
+    def _going_on(self, proposal: Proposal, ask: Ask, before: Sequence[Proposal]) -> Proposal:
+        """A paused trial that was chosen, if it was one of those there were to choose from."""
+        trial = proposal.resume
+        if trial not in ask.options or any(p.resume == trial for p in before):
+            raise Unsupported(
+                f"{self.then.name} chose trial {trial} to go on with; it could choose among {list(ask.options)}, "
+                "each once. A searcher resumes trials of ask.options only."
+            )
+        return proposal
+
+    def _other(self, history: History, ask: Ask, number: int, seen: set[str]) -> tuple[Config, str] | None:
         """A configuration nobody has tried: by chance, or the first of the whole list, or None if there is none."""
         space, rng = history.space, ask.rng("duplicate", number)
-        why = {"text": "drawn anew: the searcher's proposal had been tried already"}
         if space.size <= len(seen) and space.size <= 100_000:
-            return self._listed(space, seen, why)
+            return self._listed(space, seen)
         for _ in range(TRIES):
             config = space.complete(dict(ask.fixed), rng) if ask.fixed else space.sample_config(rng)
             key = space.key(config)
             if key not in seen:
-                return Proposal(config, why=why), key
-        return self._listed(space, seen, why) if space.size <= 100_000 and not ask.fixed else None
+                return config, key
+        return self._listed(space, seen) if space.size <= 100_000 and not ask.fixed else None
 
     @staticmethod
-    def _listed(space: Any, seen: set[str], why: dict[str, Any]) -> tuple[Proposal, str] | None:
+    def _listed(space: Space, seen: set[str]) -> tuple[Config, str] | None:
         for config in space.grid(1):  # with 100,000 at most, every domain is discrete
             key = space.key(config)
             if key not in seen:
-                return Proposal(config, why=why), key
+                return config, key
         return None
+
+
+def _after(ask: Ask, k: int) -> Ask:
+    """What is left to ask for once k new trials are given."""
+    fresh = None if ask.fresh is None else ask.fresh - k
+    return replace(ask, n=ask.n - k, number=ask.number + k, fresh=fresh)
 
 
 class _Keys:
     """The canonical keys of every trial so far."""
 
     def __init__(self) -> None:
-        self.seen: set[str] = set()
+        self.seen: set[int] = set()
 
     def step(self, event: Event, history: History) -> _Keys:
         if event.kind == "started" and "config" in event.body:
-            self.seen.add(history.space.key(event.body["config"]))
+            self.seen.add(mark(history.space, event.body["config"]))
         return self
 
 

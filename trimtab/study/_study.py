@@ -374,7 +374,7 @@ class Study:
         sem: float | Mapping[str, float] | None = None,
         step: float | None = None,
         cost: Mapping[str, float] | float | None = None,
-    ) -> Trial:
+    ) -> None:
         """The end of a trial: its values, or why it failed. By number it works from any process.
 
         values: a number (one objective) or {metric: value}; None: what was reported counts. Telling the same again is
@@ -393,10 +393,10 @@ class Study:
             body["cost"] = dict(cost) if isinstance(cost, Mapping) else {"seconds": float(cost)}
         row = ledger.rows[number]
         if row.state in (State.FINISHED, State.STOPPED) or (row.state is State.FAILED and body["state"] == "failed"):
-            return self._told_before(number, body)
+            self._told_before(number, body)
+            return
         attempt = trial.attempt if isinstance(trial, Asked) else row.attempt
         self._log.write(Event("ended", body, number, attempt, time.time()))
-        return ledger.record(number)
 
     def _told(self, number: int, values: Any, failed: str | None, sem: Any) -> dict[str, JSON]:
         ledger = self._log.ledger
@@ -428,7 +428,7 @@ class Study:
         complete(ledger, body, metrics, spread)
         return body
 
-    def _told_before(self, number: int, body: Mapping[str, JSON]) -> Trial:
+    def _told_before(self, number: int, body: Mapping[str, JSON]) -> None:
         row = self._log.ledger.rows[number]
         same = body["state"] == "failed" if row.state is State.FAILED else dict(row.values) == body.get("values")
         if not same:
@@ -437,7 +437,6 @@ class Study:
                 f"Trial {number} already ended with {had}; this call says {body.get('values', 'failed')}. "
                 f'To change it: study.correct({number}, {{…}}, reason="…").'
             )
-        return self._log.ledger.record(number)
 
     def enqueue(
         self,
