@@ -95,7 +95,7 @@ def _calculate(node: Node, values: list[Any]) -> Any:
     if node[0] == "%":
         return np.where(values[1] == 0, math.nan, np.mod(values[0], values[1]))
     if node[0] in ("/", "**"):
-        a, b = np.asarray(values[0], dtype=float), np.asarray(values[1], dtype=float)
+        a, b = (np.asarray(v, dtype=float) + 0.0 for v in values)  # + 0.0: there is no -0.0 here, and 1/0 is inf
         return a / b if node[0] == "/" else a**b
     return ARITHMETIC[node[0]](*values)
 

@@ -189,7 +189,8 @@ class _Parser:
             self.refuse()
         self.at += 1
         if kind == "number":
-            return ("const", float(found) if re.search(r"[.eE]", found) else int(found))
+            whole = found.isdigit() and len(found) < 19  # a longer one is no count of anything
+            return ("const", int(found) if whole else float(found))
         if kind == "text":
             return ("const", _unescape(found[1:-1]))
         if kind == "name" and found in LITERALS:

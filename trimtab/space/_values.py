@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 import numpy as np
@@ -23,14 +24,14 @@ UNKNOWN: Final = _Unknown()
 
 
 def _power(a: float, b: float) -> float:
-    return float(np.float64(a) ** np.float64(b))
+    return float((np.float64(a) + 0.0) ** np.float64(b))
 
 
 ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
     "+": lambda a, b: a + b,
     "-": lambda a, b: a - b,
     "*": lambda a, b: a * b,
-    "/": lambda a, b: float(np.float64(a) / np.float64(b)),
+    "/": lambda a, b: float(np.float64(a) / (np.float64(b) + 0.0)),
     "%": lambda a, b: a % b if b else math.nan,
     "**": _power,
 }
@@ -50,6 +51,8 @@ def value_of(node: Node, env: Mapping[str, Any]) -> Any:
         return node[1]
     if kind == "name":
         value = env.get(node[1], UNKNOWN)
+        if isinstance(value, np.generic):
+            value = value.item()
         return UNKNOWN if isinstance(value, float) and value != value else value
     if kind == "compare":
         return _compared(node, [value_of(n, env) for n in node[1]])
@@ -65,10 +68,11 @@ def value_of(node: Node, env: Mapping[str, Any]) -> Any:
     if any(v is UNKNOWN for v in values):
         return UNKNOWN
     values = [number_of(v) for v in values]
-    with np.errstate(all="ignore"):
+    with np.errstate(all="ignore"), suppress(OverflowError):
         if kind == "call":
             return _FUNCTION[node[1]](*values)
         return -values[0] if len(values) == 1 else ARITHMETIC[kind](*values)
+    return math.inf  # whole numbers beyond all floats
 
 
 def number_of(value: Any) -> Any:
