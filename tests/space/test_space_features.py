@@ -510,3 +510,9 @@ def test_spaces_are_hashable_whatever_they_hold() -> None:
     assert hash(space) == hash(Space.from_json(space.to_json()))
     assert space.default is None
     assert space.drop("f").default == {"x": [1], "s": ["a"]}
+
+
+def test_a_derived_value_that_can_not_be_computed_is_left_out() -> None:
+    space = Space({"a": Float(0, 2), "b": Derived("sqrt(a - 1)")})
+    assert space.decode(np.array([[0.25], [1.0]])) == [{"a": 0.5}, {"a": 2.0, "b": 1.0}]
+    assert space.check({"a": 0.5}) == {"a": 0.5}

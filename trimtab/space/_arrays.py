@@ -105,11 +105,9 @@ def decode(space: Space, X: FloatArray) -> list[dict[str, Any]]:
     """Configurations: active names only, in order of declaration, labels and plain Python values."""
     found = walk(space, X, everything=True)
     lists = [_written(space, p, found, len(X)) for p in space._parameters.values()]
-    if not space._conditional and not bool(np.isnan(found.X).any()):
-        return (
-            [dict(zip(space.names, row, strict=True)) for row in zip(*lists, strict=True)] if lists else [{} for _ in X]
-        )
-    rows = zip(*lists, strict=True)
+    rows = zip(*lists, strict=True) if lists else iter([()] * len(X))
+    if not space._gaps and not bool(np.isnan(found.X).any()):
+        return [dict(zip(space.names, row, strict=True)) for row in rows]
     return [{k: v for k, v in zip(space.names, row, strict=True) if v is not ABSENT} for row in rows]
 
 

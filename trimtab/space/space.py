@@ -83,6 +83,7 @@ class Space:
         read = [e for p in parameters for e in expressions(p.domain).values()] + [r for r, _ in self._rules]
         self._read = frozenset(name for e in read for name in e.names)
         self._conditional = any(p.when is not None for p in parameters)
+        self._gaps = any(p.when or p.bounds or isinstance(p.domain, Derived) for p in parameters)
         self._simple = not self._conditional and not self._read  # nothing depends on anything
         _sound.check_space(self)
 
