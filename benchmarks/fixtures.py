@@ -161,7 +161,63 @@ def _zdt1(c: Config) -> tuple[float, float]:
 
 ZDT1 = Task("F5 zdt1_d5", Space({f"x{i}": Float(0, 1) for i in range(5)}), _zdt1, 11.76667, 200)
 
-TASKS = (BRANIN_CAT, HARTMANN6, MIXED_SPHERE, ROSENBROCK5, ACKLEY_MIXED, CONDITIONAL)
+
+def _branches(c: Config) -> float:
+    """The best branch is the steepest: at random settings it looks worst."""
+    k = c["a"]
+    base, steep = {"p": (0.3, 0.5), "q": (0.2, 0.5), "r": (0.0, 4.0), "s": (0.5, 0.3)}[k]
+    return base + steep * ((c[f"x_{k}"] - 0.7) ** 2 + (c[f"y_{k}"] - 0.2) ** 2)
+
+
+BRANCHES = Task(
+    "branches",
+    Space({"a": Choice(list("pqrs"))} | {f"{v}_{k}": Float(0, 1, when=f"a == '{k}'") for k in "pqrs" for v in "xy"}),
+    _branches,
+    0.0,
+    100,
+)
+
+CATEGORIES = Task(
+    "categories",
+    Space({f"c{i}": Choice(list("0123")) for i in range(6)} | {"x": Float(0, 1)}),
+    lambda c: (
+        sum(int(c[f"c{i}"]) != i % 4 for i in range(6))
+        + 2 * (c["c0"] == c["c1"])
+        + 5 * (c["x"] - 0.5 * (c["c0"] == "0") - 0.2) ** 2
+    ),
+    0.0,
+    100,
+)
+
+
+def _levy(c: Config) -> float:
+    w = np.array([1 + (v - 1) / 4 for v in c.values()])
+    inner = ((w[:-1] - 1) ** 2 * (1 + 10 * np.sin(np.pi * w[:-1] + 1) ** 2)).sum()
+    return float(np.sin(np.pi * w[0]) ** 2 + inner + (w[-1] - 1) ** 2 * (1 + np.sin(2 * np.pi * w[-1]) ** 2))
+
+
+LEVY6 = Task("levy6", Space({f"x{i}": Float(-10, 10) for i in range(6)}), _levy, 0.0, 150)
+
+STYBLINSKI20 = Task(
+    "styblinski20",
+    Space({f"x{i}": Float(-5, 5) for i in range(20)}),
+    lambda c: sum(v**4 - 16 * v * v + 5 * v for v in c.values()) / 2,
+    -39.16616570377 * 20,
+    200,
+)
+
+TASKS = (
+    BRANIN_CAT,
+    HARTMANN6,
+    MIXED_SPHERE,
+    ROSENBROCK5,
+    ACKLEY_MIXED,
+    CONDITIONAL,
+    BRANCHES,
+    CATEGORIES,
+    LEVY6,
+    STYBLINSKI20,
+)
 
 
 def started(number: int, config: Config) -> Event:

@@ -74,6 +74,12 @@ def test_too_large_is_refused_with_the_mend() -> None:
         Grid(points=2).propose(History.empty(space), Ask(number=0))
 
 
+def test_too_large_with_conditions_is_refused_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trimtab.search.grid.MOST", 100)
+    with pytest.raises(SpaceError, match="more than 100 points"):
+        Grid(points=20).propose(History.empty(BRANCHES), Ask(number=0))
+
+
 @pytest.mark.parametrize(
     ("settings", "match"), [({"points": 0}, "at least 1"), ({"place": "edge"}, '"middle" or "ends"')]
 )

@@ -17,7 +17,6 @@ from trimtab.search._registry import REGISTRY
 from trimtab.search.random import RandomSearch
 from trimtab.search.tpe import TPE
 
-
 FIRST = RandomSearch()
 
 

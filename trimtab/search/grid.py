@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from trimtab._random import rng_for
@@ -22,7 +23,7 @@ from trimtab.protocol import TRAITS, Ask, Proposal
 
 if TYPE_CHECKING:
     from trimtab.history import History
-    from trimtab.space import Space
+    from trimtab.space import Column, Space
 
 MOST = 1_000_000
 
@@ -87,11 +88,24 @@ def _points(
     """(place in the order, configuration, key) of each distinct point, shuffled by the study's seed."""
     counts = dict(points) if isinstance(points, tuple) else points
     found: dict[str, Any] = {}
+    if not space.traits and prod(_values(c, counts) for c in space.columns) > MOST:
+        raise _too_large()  # known without making them
     for i, config in enumerate(space.grid(counts, ends=place == "ends")):
         if i == MOST:
-            mend = 'Take fewer values, e.g. Grid(points=2), or draw at random: searcher="random".'
-            raise SpaceError(f"This grid has more than {MOST:,} points. {mend}")
+            raise _too_large()
         found.setdefault(space.key(config), config)
     keys = list(found)
     order = rng_for(seed, scope, "grid").permutation(len(keys))
     return [(i, found[keys[k]], keys[k]) for i, k in enumerate(order.tolist())]
+
+
+def _values(column: Column, counts: int | Mapping[str, int]) -> int:
+    if column.kind == "choice":
+        return column.n
+    k = counts if isinstance(counts, int) else counts.get(column.name, 3)
+    return min(k, column.n or k)
+
+
+def _too_large() -> SpaceError:
+    mend = 'Take fewer values, e.g. Grid(points=2), or draw at random: searcher="random".'
+    return SpaceError(f"This grid has more than {MOST:,} points. {mend}")

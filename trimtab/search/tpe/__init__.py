@@ -14,8 +14,7 @@ Leaves  the papers in this: in a conditional space the parameters that occur tog
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -84,21 +83,26 @@ class TPE:
             return [Proposal(p.config, why=first) for p in RandomSearch().propose(history, ask)]
         state.sync(history)
         proposals: list[Proposal] = []
-        with _lies(state) as lie:
+        told: list[int] = []
+        try:
             for number in range(ask.number, ask.number + ask.n):
                 x, score = self._next(space, state, ask.rng("tpe", number))
                 why: dict[str, JSON] = {"text": _text(state, self)}
                 if score is not None:
                     why["score"] = score
                 proposals.append(Proposal(space.decode(x[None])[0], why=why))
-                if len(proposals) < ask.n:
-                    lie(number, x)
+                if len(proposals) < ask.n:  # the next of the batch sees this one as pending
+                    told.append(number)
+                    state.pretend(number, x)
+        finally:
+            state.unpretend(told)
         return proposals
 
     def _fresh(self, history: History) -> State:
         k = history.C.shape[1]
         groups = groups_of(history.space, self.kernels)
-        return State([Group(columns, layout, self, k) for columns, layout in groups])
+        branches = self.kernels == "joint" and len(groups) > 1
+        return State([Group(columns, layout, self, k, cautious=branches) for columns, layout in groups])
 
     def _next(self, space: Space, state: State, rng: Generator) -> tuple[Floats, float | None]:
         """One configuration, encoded (d,), and the score of its candidate."""
@@ -124,25 +128,6 @@ class TPE:
             rows[:, group.columns] = Z
             total += score
         return rows, total
-
-
-@contextmanager
-def _lies(state: State) -> Iterator[Callable[[int, Floats], None]]:
-    """Counts the earlier proposals of a batch as pending; they are taken out again at the end."""
-    told: list[tuple[Group, int]] = []
-
-    def lie(number: int, x: Floats) -> None:
-        for group in state.groups:
-            z = x[group.columns]
-            if not np.isnan(z).any():
-                group.bad.update([number], [], z[None])
-                told.append((group, number))
-
-    try:
-        yield lie
-    finally:
-        for group, number in reversed(told):
-            group.bad.update([], [number], np.empty((0, len(group.columns))))
 
 
 def _text(state: State, settings: TPE) -> str:

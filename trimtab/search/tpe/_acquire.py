@@ -21,13 +21,14 @@ def candidates(group: Group, rng: Generator, m: int) -> tuple[Floats, Floats]:
     Z = group.good.sample(rng, m, weights)
     for held in group.held:  # c-TPE: where a constraint holds is worth a look too
         Z = np.concatenate([Z, held.sample(rng, m)])
-    score = group.good.log_density(Z, weights) - group.bad.log_density(Z)
+    features = group.good.layout.features(Z)
+    score = group.good.log_density(features, weights) - group.bad.log_density(features)
     if group.held:
         score = -_loss(-score, len(group.good_ones) / max(1, group.n))
         for held, broken in zip(group.held, group.broken, strict=True):
             n = len(held) + len(broken)
             if n:
-                score -= _loss(broken.log_density(Z) - held.log_density(Z), len(held) / n)
+                score -= _loss(broken.log_density(features) - held.log_density(features), len(held) / n)
     order = np.argsort(-score, kind="stable")
     return Z[order], score[order]
 

@@ -30,6 +30,7 @@ FEW = 8  # smaller densities are built anew each time: their smallest bandwidth 
 TABLED = 64  # columns of at most so many values are integrated over their cells; finer ones count as continuous,
 # which at the smallest bandwidth errs by less than 3e-3 of a kernel's mass, and that only beside the bounds
 PRIOR = -1  # the prior's number in the sorted columns: its centre is a neighbour like any other
+KEPT = 4096  # tables of cells kept at most
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 
@@ -51,15 +52,29 @@ class Layout:
         self.place = np.cumsum(self.is_real) - 1  # of a real column among the real ones
         self.k = np.array([sizes[j] for j in choices], np.float64)
         self.offset: dict[int, int] = {}
+        self.tables: dict[tuple[int, float, float], Floats] = {}
         self.width = 2 * len(real) + 1
         for j in [*self.edges, *choices]:
             self.offset[j] = self.width
             self.width += sizes[j] or len(self.edges[j]) - 1
         self.choice_at = np.array([self.offset[j] for j in choices], np.int64)
+        self.is_choice = np.zeros(self.width, bool)
+        for j in choices:
+            self.is_choice[self.offset[j] : self.offset[j] + sizes[j]] = True
         self.log_sizes = float(np.log(self.k).sum())
 
-    def features(self, Z: Floats, match: float) -> Floats:
-        """(m, d) -> (m, F). match: what agreeing in one choice adds to the log kernel."""
+    def table(self, j: int, z: float, s: float) -> Floats:
+        """Log masses of the cells of column j under a kernel at z of bandwidth s. Kept: few differ."""
+        found = self.tables.get((j, z, s))
+        if found is None:
+            if len(self.tables) >= KEPT:
+                self.tables.clear()
+            logs = normal.log_mass((self.edges[j] - z) / s)
+            found = self.tables[j, z, s] = logs - np.log(np.exp(logs).sum())
+        return found
+
+    def features(self, Z: Floats) -> Floats:
+        """(m, d) -> (m, F)."""
         m, r = len(Z), len(self.real)
         out = np.zeros((m, self.width))
         c = Z if r == self.d else Z[:, self.real]
@@ -70,7 +85,7 @@ class Layout:
         for j, edges in self.edges.items():
             out[rows, self.offset[j] + np.searchsorted(edges[1:-1], Z[:, j], "right")] = 1.0
         if len(self.choices):
-            out[rows[:, None], self.choice_at + Z[:, self.choices].astype(np.int64)] = match
+            out[rows[:, None], self.choice_at + Z[:, self.choices].astype(np.int64)] = 1.0
         return out
 
 
@@ -231,33 +246,35 @@ class Parzen:
     def _bandwidths(self, rows: Ints, dims: Ints, gaps: Floats) -> None:
         least = max(self.floor, (len(self.numbers) + 2) ** -2)
         s = np.minimum(np.maximum(gaps, least), 1.0)
-        new = (self.shape[rows, dims, 0] != s).nonzero()[0]  # NaN, a new row, differs from everything
-        if new.size:
+        new = (self.shape.reshape(-1, 3)[rows * self.layout.d + dims, 0] != s).nonzero()[0]
+        if new.size:  # NaN, a new row, differs from everything
             self._fill(rows[new], dims[new], s[new])
-            self._sum_up(np.unique(rows[new]))
+            self._sum_up(rows[new])
 
     def _fill(self, rows: Ints, dims: Ints, s: Floats) -> None:
         """Coefficients of these rows in these columns, whose bandwidths are s; all three (k,)."""
         layout, k = self.layout, len(s)
-        z = self.Z[rows, dims]
+        flat = rows * layout.d + dims
+        z = self.Z.ravel()[flat]
         outside = normal.cdf(np.concatenate((z, 1.0 - z)) / -np.concatenate((s, s)))
         mass = 1.0 - outside[:k] - outside[k:]
-        self.shape[rows, dims] = np.array((s, outside[:k], mass)).T
+        self.shape.reshape(-1, 3)[flat] = np.array((s, outside[:k], mass)).T
         i, p, r, z_, s_, mass_ = rows, dims, len(layout.real), z, s, mass
         if r < layout.d:
             real = layout.is_real[dims]
             i, p, z_, s_, mass_ = rows[real], layout.place[dims[real]], z[real], s[real], mass[real]
         precision = 1.0 / (s_ * s_)
         slope = z_ * precision
-        self.W[i, p] = -0.5 * precision
-        self.W[i, r + p] = slope
-        self.const[i, p] = -0.5 * z_ * slope - np.log(s_ * mass_) - _HALF_LOG_2PI
+        at, W = i * layout.width + p, self.W.reshape(-1)  # flat indices: half the price of pairs
+        W[at] = -0.5 * precision
+        W[at + r] = slope
+        self.const.reshape(-1)[i * r + p] = -0.5 * z_ * slope - np.log(s_ * mass_) - _HALF_LOG_2PI
         for j, edges in layout.edges.items():
-            mine = dims == j
-            if mine.any():
-                scaled = (edges - z[mine, None]) / s[mine, None]
+            mine = np.flatnonzero(dims == j)
+            if mine.size:
                 block = slice(layout.offset[j], layout.offset[j] + len(edges) - 1)
-                self.W[rows[mine], block] = normal.log_mass(scaled) - np.log(mass[mine])[:, None]
+                wanted = zip(z[mine].tolist(), s[mine].tolist(), strict=True)
+                self.W[rows[mine], block] = [layout.table(j, centre, width) for centre, width in wanted]
 
     def _sum_up(self, rows: Ints) -> None:
         if len(self.layout.real):  # accumulate adds one after the other, whatever the shape
@@ -266,16 +283,17 @@ class Parzen:
     # ── use ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def _match(self) -> tuple[float, float]:
-        """log((1 + π)/π), what agreement in a choice adds; and the sum over choices of log(π/(1 + Kπ)), without it."""
+        """log((1 + π)/π), what agreement in a choice adds; and what all choices give without it, Σ log(π/(1 + Kπ))."""
         share = self.prior_weight / (len(self.numbers) + 1)
-        apart = float(np.log(share / (1.0 + self.layout.k * share)).sum()) if len(self.layout.k) else 0.0
-        return log1p(1.0 / share), apart
+        return log1p(1.0 / share), float(np.log(share / (1.0 + self.layout.k * share)).sum())
 
-    def log_density(self, Z: Floats, weights: Floats | None = None) -> Floats:
-        """(m, d) -> (m,) log densities. weights (n + 1,), prior first; None: prior_weight, then 1 each."""
-        n, layout = len(self.numbers), self.layout
-        match, apart = self._match()
-        logs = layout.features(Z, match) @ self.W[: n + 1].T
+    def log_density(self, features: Floats, weights: Floats | None = None) -> Floats:
+        """(m, F) -> (m,) log densities. weights (n + 1,), prior first; None: prior_weight, then 1 each."""
+        n, layout, apart = len(self.numbers), self.layout, 0.0
+        if len(layout.k):
+            match, apart = self._match()
+            features = features * np.where(layout.is_choice, match, 1.0)
+        logs = features @ self.W[: n + 1].T
         if len(layout.k):  # the prior's categories are uniform
             logs[:, 0] -= layout.log_sizes + apart
         if weights is None:
@@ -304,8 +322,8 @@ class Parzen:
         Z: Floats = self.Z[which]
         if layout.ordered:
             c = slice(None) if len(layout.ordered) == layout.d else layout.ordered
-            spread, below, mass = np.moveaxis(self.shape[which][:, c], 2, 0)
-            drawn = Z[:, c] + spread * normal.quantile(below + U[:, c] * mass)
+            shape = self.shape[which][:, c]
+            drawn = Z[:, c] + shape[:, :, 0] * normal.quantile(shape[:, :, 1] + U[:, c] * shape[:, :, 2])
             Z[:, c] = np.minimum(np.maximum(drawn, 0.0), 1.0)
         if len(layout.choices):
             share = self.prior_weight / (n + 1)
