@@ -89,7 +89,7 @@ class Proposal:
     config   exactly one of config and resume is given
     resume   one of ask.options
     parents  {role: (trial, step)}: init, teacher, p1, p2 …
-    source   (trial, step) whose checkpoint to load
+    source   (trial, step) whose checkpoint to load and go on from: the trial counts its steps on from there
     seed     None: by trial number; set it to repeat a seed
     tags     what views and later decisions select by
     note     what later decisions of this method need (at most 4 kB)
@@ -197,11 +197,15 @@ class Scheduler(Protocol):
     def levels(self) -> tuple[float, ...]: ...
 
     def next(self, history: History, searcher: Searcher, ask: Ask) -> Sequence[Start] | Need | Wait | Done:
-        """At most ask.n starts, all distinct, at most ask.fresh of them new. Done only when nothing is running."""
+        """At most ask.n starts, all distinct, at most ask.fresh of them new. Done only when nothing is running.
+
+        Takes proposals from the searcher once at most, so that numbers, draws and the queue aren't used twice; while
+        slots are free it is asked again at once, and what it started is in the history then.
+        """
         ...
 
     def judge(self, history: History, trial: int) -> Verdict:
-        """After a milestone of a running trial."""
+        """After a milestone of a running trial; again, at whatever step it had come to, after an interruption."""
         ...
 
 

@@ -191,11 +191,10 @@ class Ledger:
             return None
         steps, folds, metrics = body["step"], body.get("fold"), body["metrics"]
         new = self.reports.add(row.number, steps, folds, metrics)
-        if body.get("asked"):
-            self._asked(row, body["asked"])
+        changed = self._asked(row, body.get("asked"))
         row.step = self.reports.top(row.number)
         if not new:
-            return None
+            return self._unseen(changed)
         hide = [name for name in self.hidden if name in metrics]
         if len(new) == len(steps) and not hide:
             return event
@@ -205,6 +204,8 @@ class Ledger:
         }
         if folds is not None:
             shown["fold"] = [folds[i] for i in new]
+        if changed:
+            shown["asked"] = body["asked"]
         return Event("reported", shown, event.trial, event.attempt, event.at, event.by, event.seq)
 
     def _judged(self, event: Event) -> None:
@@ -226,14 +227,13 @@ class Ledger:
             return None  # a second word on an attempt that is known to be over
         if row.state is State.PAUSED:
             return None
-        if body.get("asked"):
-            self._asked(row, body["asked"])
+        changed = self._asked(row, body.get("asked"))
         if word in ("lost", "failed") and self._retries(row, word, body):
             self._wait(row, body, "lost" if word == "lost" else "again")
-            return None
+            return self._unseen(changed)
         if word == "cancelled":
             self._wait(row, body, "cancelled")
-            return None
+            return self._unseen(changed)
         return self._close(row, word, event)
 
     def _retries(self, row: Row, word: str, body: Mapping[str, JSON]) -> bool:
@@ -385,15 +385,22 @@ class Ledger:
     def _bin(row: Row) -> str:
         return row.state.name.lower()
 
-    def _asked(self, row: Row, asked: Mapping[str, JSON]) -> None:
-        """Define by run: what the objective really asked for, so far, is the configuration."""
+    def _asked(self, row: Row, asked: Mapping[str, JSON] | None) -> bool:
+        """Define by run: what the objective really asked for, so far, is the configuration. Whether that is news."""
+        if not asked:
+            return False
         if row.asked is None:
             row.proposal = row.config
-        if row.asked is None:
-            row.offer = row.config
         row.asked = {**(row.asked or {}), **{name: value for name, (value, _) in asked.items()}}
+        changed = row.config != row.asked
         row.config = row.asked
         self.dirty.append(row.number)
+        return changed
+
+    def _unseen(self, changed: bool) -> None:
+        """Methods don't get to see this event; if it changed a configuration all the same, they start again."""
+        if changed:
+            self._new_era()
 
     def _new_era(self) -> None:
         """The past has changed: positions in it mean nothing any more."""

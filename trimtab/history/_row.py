@@ -33,7 +33,6 @@ class Row:
     losses: int = 0  # attempts that were lost or failed: what the retry rule counts
     metrics: Mapping[str, float] = EMPTY
     note: Mapping[str, JSON] = EMPTY
-    offer: Mapping[str, JSON] = EMPTY  # define by run: as it was proposed; config becomes what is asked for
     notes: Mapping[str, JSON] = EMPTY
     open: bool = False
     parents: Mapping[str, tuple[int, float]] = EMPTY
@@ -99,11 +98,6 @@ class Row:
     def proposed(self) -> Mapping[str, JSON]:
         """The configuration as it was proposed: what a retry must start from."""
         return self.config if self.proposal is None else self.proposal
-
-    @property
-    def proposed(self) -> Mapping[str, JSON]:
-        """What an attempt is given: in define by run, the names not asked for yet are in it too."""
-        return self.config if self.asked is None else {**self.offer, **self.asked}
 
     def newest(self) -> Mapping[str, JSON] | None:
         """The body of the newest checkpoint that is still there."""

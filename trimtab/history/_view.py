@@ -196,7 +196,10 @@ class History:
         return y, c, bool((c <= 0).all())
 
     def at(self, levels: Sequence[float], resource: str = "step") -> Levels:
-        """Each trial's first report at or past each level that it passed itself (a clone starts at its source). With resource="fold": the mean over the folds so far."""
+        """Each trial's first report at or past each level. With resource="fold": the mean over the folds so far.
+
+        A clone has the levels above its source only: it was never at the others.
+        """
         key = tuple(float(v) for v in levels)
         marks: _Marks = self.fold(("at", key, resource), lambda: _Marks(self._ledger, key, resource), _Marks.step)
         return marks.levels()

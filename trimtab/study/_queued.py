@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
+from trimtab.errors import Unsupported
 from trimtab.protocol import TRAITS, Ask, Config, Need, Proposal, Searcher
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from trimtab.space import Space
 
 TRIES = 200  # draws for a configuration that is new, before the whole space is listed
+DRAWN_ANEW = {"text": "drawn anew: the searcher's proposal had been tried already"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +80,12 @@ class Queued:
                 config = space.complete({**proposal.config, **ask.fixed}, ask.rng("fixed", number))
                 proposal = replace(proposal, config=config)
             if policy == "avoid":
-                key = mark(space, proposal.config)
+                key = mark(space, proposal.config)  # type: ignore[arg-type]
                 if key in keys.seen or key in taken:
                     other = self._other(history, ask, number, keys.seen | taken)
                     if other is None:
                         break  # every configuration of this space has been tried
-                    config, key = other
-                    proposal = replace(proposal, config=config, why=DRAWN_ANEW)
+                    proposal, key = replace(proposal, config=other[0], why=DRAWN_ANEW), other[1]
                 taken.add(key)
             out.append(proposal)
         return out
@@ -99,22 +100,22 @@ class Queued:
             )
         return proposal
 
-    def _other(self, history: History, ask: Ask, number: int, seen: set[str]) -> tuple[Config, str] | None:
+    def _other(self, history: History, ask: Ask, number: int, seen: set[int]) -> tuple[Config, int] | None:
         """A configuration nobody has tried: by chance, or the first of the whole list, or None if there is none."""
         space, rng = history.space, ask.rng("duplicate", number)
         if space.size <= len(seen) and space.size <= 100_000:
             return self._listed(space, seen)
         for _ in range(TRIES):
             config = space.complete(dict(ask.fixed), rng) if ask.fixed else space.sample_config(rng)
-            key = space.key(config)
+            key = mark(space, config)
             if key not in seen:
                 return config, key
         return self._listed(space, seen) if space.size <= 100_000 and not ask.fixed else None
 
     @staticmethod
-    def _listed(space: Space, seen: set[str]) -> tuple[Config, str] | None:
+    def _listed(space: Space, seen: set[int]) -> tuple[Config, int] | None:
         for config in space.grid(1):  # with 100,000 at most, every domain is discrete
-            key = space.key(config)
+            key = mark(space, config)
             if key not in seen:
                 return config, key
         return None
@@ -126,8 +127,18 @@ def _after(ask: Ask, k: int) -> Ask:
     return replace(ask, n=ask.n - k, number=ask.number + k, fresh=fresh)
 
 
+def mark(space: Space, config: Config) -> int:
+    """A number that equal configurations share, and (but for 1 chance in 2**61) no others do. Cheaper than key()."""
+    values = tuple(config.values())
+    try:
+        minus_one = tuple([v == -1 for v in values])  # hash(-1) == hash(-2)
+        return hash((tuple(config), values, tuple(map(type, values)), minus_one))
+    except TypeError:  # lists: subsets, permutations, values that are tables
+        return hash(space.key(config))
+
+
 class _Keys:
-    """The canonical keys of every trial so far."""
+    """The marks of every trial's configuration so far."""
 
     def __init__(self) -> None:
         self.seen: set[int] = set()

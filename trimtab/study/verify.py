@@ -5,14 +5,14 @@ One forward pass: what a decision had seen never goes back, because decisions th
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from trimtab.history import History, Ledger
 from trimtab.log import JSON, Event
-from trimtab.protocol import Ask, Start, Storage
+from trimtab.protocol import Ask, Scheduler, Searcher, Start, Storage, Verdict
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.study._driver import shown_in, started
@@ -46,12 +46,12 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
     events = list(study.log())
     decided = agree = 0
     first: str | None = None
-    for made, again in _replayed(events):
+    for made, again in replayed(events):
         decided += 1
-        if _same(made, again):
+        if agreed(made, again):
             agree += 1
         elif first is None:
-            first = _difference(made, again)
+            first = difference(made, again)
     environments = study._log.ledger.environments
     same = not environments or set(environments) == {_here()}
     return Verified(decided, agree, first, same)
@@ -63,8 +63,13 @@ def _here() -> str:
     return short_hash(fingerprint())
 
 
-def _replayed(events: list[Event]) -> Iterator[tuple[list[Event], list[Event]]]:
-    """(the events of a decision, the same made again) for each decision of a scheduler and searcher."""
+def replayed(
+    events: Sequence[Event], searcher: Searcher | None = None, scheduler: Scheduler | None = None
+) -> Iterator[tuple[list[Event], list[Event]]]:
+    """(the events of a decision, the same made again) for each decision of a scheduler and searcher.
+
+    The methods are those that the log names, or the given ones where a registry does not know them.
+    """
     ledger = Ledger(lambda since: events[since:])
     history = History(ledger)
     for batch in _decisions(events):
@@ -72,13 +77,27 @@ def _replayed(events: list[Event]) -> Iterator[tuple[list[Event], list[Event]]]:
         ledger.extend(events[ledger.version : body["seen"]])
         definition = ledger.definitions[-1]
         ask = Ask.from_json(body["ask"])
-        searcher, scheduler = SEARCHERS.from_json(definition["searcher"]), SCHEDULERS.from_json(definition["scheduler"])
-        acts: Any = scheduler.next(shown_in(history), queued(searcher, ledger), ask)
+        search: Searcher = searcher or SEARCHERS.from_json(definition["searcher"])
+        plan: Scheduler = scheduler or SCHEDULERS.from_json(definition["scheduler"])
+        acts: Any = plan.next(shown_in(history), queued(search, ledger), ask)
         starts = [act for act in acts if isinstance(act, Start)] if isinstance(acts, (list, tuple)) else []
         yield batch, started(ledger, starts, ask, body["method"], body.get("owner"), at=0.0, took=0.0)
 
 
-def _decisions(events: list[Event]) -> Iterator[list[Event]]:
+def rejudged(events: Sequence[Event], scheduler: Scheduler | None = None) -> Iterator[tuple[Event, Verdict]]:
+    """(a `judged` event of a scheduler, the verdict made again) for each pause and stop of the log."""
+    ledger = Ledger(lambda since: events[since:])
+    history = History(ledger)
+    for event in events:
+        if event.kind != "judged" or event.body["by"] == "user":
+            continue
+        assert event.trial is not None
+        ledger.extend(events[ledger.version : max(ledger.version, event.body["seen"])])
+        plan: Scheduler = scheduler or SCHEDULERS.from_json(ledger.definitions[-1]["scheduler"])
+        yield event, plan.judge(shown_in(history), event.trial)
+
+
+def _decisions(events: Sequence[Event]) -> Iterator[list[Event]]:
     """`started` events by the decision that made them; retries and added trials were nobody's proposal."""
     batch: list[Event] = []
     for event in events:
@@ -95,7 +114,7 @@ def _decisions(events: list[Event]) -> Iterator[list[Event]]:
 SAME = ("cause", "config", "seed", "source", "parents", "until", "budget", "tags", "note", "queue")
 
 
-def _same(made: list[Event], again: list[Event]) -> bool:
+def agreed(made: list[Event], again: list[Event]) -> bool:
     return len(made) <= len(again) and all(
         a.trial == b.trial and _core(a.body) == _core(b.body) for a, b in zip(made, again, strict=False)
     )
@@ -105,7 +124,7 @@ def _core(body: Mapping[str, JSON]) -> dict[str, JSON]:
     return {k: body[k] for k in SAME if k in body}
 
 
-def _difference(made: list[Event], again: list[Event]) -> str:
+def difference(made: list[Event], again: list[Event]) -> str:
     for i, event in enumerate(made):
         other = again[i] if i < len(again) else None
         if other is None:
