@@ -80,10 +80,6 @@ class Coding(Protocol):
         """The value as it is stored, or SpaceError that goes on from "name: "."""
         ...
 
-    def canon(self, value: Any) -> Any:
-        """The value as it stands in the key."""
-        ...
-
     def size(self, bounds: Bounds) -> float: ...
     def values(self, k: int, ends: bool, bounds: Bounds) -> list[Any]:
         """At most k distinct values that stand for a numeric range, or all values of a discrete one."""
@@ -206,6 +202,7 @@ class Numeric:
         return nearest
 
     def canon(self, value: Any) -> Any:
+        """The number as it stands in a key."""
         return int(value) if self.whole else float(value) + 0.0  # -0.0 becomes 0.0
 
     def size(self, bounds: Bounds) -> float:
@@ -344,9 +341,6 @@ class Labels:
             near = did_you_mean(value, [x for x in self.labels if isinstance(x, str)]) if isinstance(value, str) else ""
             raise SpaceError(f"{plain(value)!r} is not one of {known}.{' ' + near if near.startswith('Did') else ''}")
         return self.labels[code]
-
-    def canon(self, value: Any) -> Any:
-        return value
 
     def size(self, bounds: Bounds) -> float:
         return len(self.labels)

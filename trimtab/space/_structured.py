@@ -90,9 +90,6 @@ class _Many:
     def pick(self, uniform: Sequence[float], bounds: Bounds) -> Any:
         return self.write(self.from_unit(self.draw(np.array([uniform], dtype=np.float64)), bounds))[0]
 
-    def canon(self, value: Any) -> Any:
-        return value
-
     def _listed(self, count: float, values: Callable[[], list[Any]]) -> list[Any]:
         if count > LISTED:
             raise SpaceError(f"a grid over {count:,} values of a {type(self.domain).__name__} is too large.")

@@ -21,7 +21,7 @@ from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space import _arrays, _check, _draw, _forms, _sound
 from trimtab.space._arrays import CODINGS, Parameter
 from trimtab.space._build import Draft, expressions, flatten
-from trimtab.space._coding import ABSENT, Column
+from trimtab.space._coding import ABSENT, Column, Numeric
 from trimtab.space._scale import FloatArray, edges
 from trimtab.space.domains import Choice, Derived, Int
 from trimtab.space.expression import BoolArray, Expression
@@ -154,7 +154,10 @@ class Space:
     def _canon(self) -> list[tuple[str, Any, Any]]:
         """For key(): name, how its value is written, the value of a Const."""
         coded = [p for p in self._parameters.values() if not isinstance(p.domain, Derived)]
-        return [(p.name, p.coding and p.coding.canon, getattr(p.domain, "value", ABSENT)) for p in coded]
+        return [
+            (p.name, p.coding.canon if isinstance(p.coding, Numeric) else None, getattr(p.domain, "value", ABSENT))
+            for p in coded
+        ]
 
     @cached_property
     def _integers(self) -> frozenset[str]:
