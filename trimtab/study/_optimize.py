@@ -114,7 +114,7 @@ def _done(study: Study, total: int) -> bool:
 
 
 def _runner(study: Study, objective: Objective, call: Call) -> Any:
-    folder = study._folder
+    folder = study._home()
     if call.workers == 1 and not call.per_trial and call.trial_timeout is None:
         from trimtab.run.inline import Inline
 
@@ -124,6 +124,7 @@ def _runner(study: Study, objective: Objective, call: Call) -> Any:
     return Processes(
         objective, study._labels, workers=call.workers, per_trial=call.per_trial, recycle=call.recycle, folder=folder,
         trial_timeout=None if call.trial_timeout is None else seconds(call.trial_timeout),
+        **({} if call.grace is None else {"grace": seconds(call.grace)}),
     )  # fmt: skip
 
 

@@ -316,13 +316,17 @@ class Study:
             self.enqueue(fixed)
         got: list[Asked] = []
         while len(got) < (n or 1):
-            more = self._ask(n - len(got) if n else 1, until)
-            if not more:
+            try:
+                with self._log.storage.turn(self._log.study, 5.0):
+                    got += self._ask((n or 1) - len(got), until)
+            except StudyFinished:
+                if not got:
+                    raise
                 break
-            got += more
         return got if n is not None else got[0]
 
     def _ask(self, n: int, expires: float | None) -> list[Asked]:
+        """Trials for the asking; none when another driver decided first or an answer came in: ask again."""
         log = self._log
         log.refresh()
         self._current()
@@ -645,20 +649,26 @@ class Study:
         """Let go of the storage."""
         self._log.storage.close()
 
-    def _checkpoints(self, trial: int, attempt: int) -> str:
-        """Where an attempt publishes its checkpoints: a folder of its own, so that a zombie can't overwrite."""
+    def _home(self) -> Path:
+        """The folder for outputs and checkpoints; a temporary one where the study has none."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="trimtab-"))
-        return str(self._folder / "checkpoints" / str(trial) / str(attempt))
+        return self._folder
+
+    def _checkpoints(self, trial: int, attempt: int) -> str:
+        """Where an attempt publishes its checkpoints: a folder of its own, so that a zombie can't overwrite."""
+        return str(self._home() / "checkpoints" / str(trial) / str(attempt))
 
     def _environment(self) -> str:
-        """The short hash of this process's environment; its full text is noted once a hash."""
+        """Note what this run is made with: a line each run, the full text once. Returns its short hash."""
         from trimtab.run.environment import fingerprint, short_hash
 
         told = fingerprint()
         key = short_hash(told)
+        body: dict[str, JSON] = {"run": {"env": key, **{k: told[k] for k in ("host", "argv", "commit") if k in told}}}
         if key not in self._log.ledger.environments:
-            self._log.write(Event("noted", {"env": {key: told}}, at=time.time()))
+            body["env"] = {key: told}
+        self._log.write(Event("noted", body, at=time.time()))
         return key
 
     # ── insides ──────────────────────────────────────────────────────────────────────────────────────────────────
