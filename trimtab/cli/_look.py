@@ -41,7 +41,7 @@ def show(words: tuple[str, ...], failures: bool, as_json: bool, as_toml: bool, n
         click.echo(failures_page(here.study))
     elif which:
         here.study.trial(which[0])  # a number that isn't there is refused
-        click.echo(trial_page(here.study, which[0], here.target))
+        click.echo(trial_page(here.study, which[0], here.target, here.folder))
     else:
         click.echo(overview(here.study, here.target))
     return 0
@@ -127,10 +127,7 @@ def log(words: tuple[str, ...], name: str | None) -> int:
         raise FileError("Whose output? Give a trial's number: trimtab log TARGET 17")
     here, number = opened(target, name), numbers(rest)[0]
     here.study.trial(number)
-    folder = here.study._folder
-    if here.plan is not None and "folder" in here.plan.study:
-        folder = here.plan.base / here.plan.study["folder"]
-    place = None if folder is None else folder / f"{number:03d}"
+    place = None if here.folder is None else here.folder / f"{number:03d}"
     files = [place / n for n in ("stdout", "stderr") if (place / n).exists()] if place else []
     if not files:
         raise FileError(

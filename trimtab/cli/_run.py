@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TextIO
 
 import click
 
@@ -269,20 +269,29 @@ def _try_command(plan: Plan, config: Mapping[str, Any], space: Space) -> int:
         with closing(runner):
             click.echo(runner.preview(config), err=True)
             runner.submit(Run(0, 1, config, 0, inf))
-            ended = None
+            ended, seen = None, {"stdout": 0, "stderr": 0}
             while ended is None:
-                for event in runner.collect(1.0):
+                for event in runner.collect(0.2):
                     ended = event if event.kind == "ended" else ended
-            for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
-                file = Path(folder) / "000" / name
-                if file.exists():
-                    stream.write(file.read_text(encoding="utf-8", errors="replace"))
-                    stream.flush()
+                for name, stream in (("stdout", sys.stdout), ("stderr", sys.stderr)):
+                    seen[name] += _pass_on(Path(folder) / "000" / name, seen[name], stream)
     if error := ended.body.get("error"):
         click.echo(f"failed: {error.get('kind')}: {error.get('text')}", err=True)
         return 1
     click.echo("   ".join(f"{k} {v:g}" for k, v in (ended.body.get("returned") or {}).items()))
     return 0
+
+
+def _pass_on(file: Path, start: int, stream: TextIO) -> int:
+    """Write what a growing file has from `start` on; how many bytes that were."""
+    if not file.exists():
+        return 0
+    with file.open("rb") as source:
+        source.seek(start)
+        new = source.read()
+    stream.write(new.decode(errors="replace"))
+    stream.flush()
+    return len(new)
 
 
 @click.command(cls=WithProgram)

@@ -27,6 +27,13 @@ class Opened:
     target: str
     plan: Plan | None = None
 
+    @property
+    def folder(self) -> Path | None:
+        """Where the output of its trials is."""
+        if self.plan is not None:
+            return None if self.plan.folder is None else Path(self.plan.folder)
+        return None if "://" in self.target else Path(self.target).with_suffix(".runs")
+
 
 def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
     """(TARGET or None, the rest): a first word that is a number or key=value is no target."""

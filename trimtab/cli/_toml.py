@@ -68,6 +68,14 @@ class Plan:
         given = given or f"{self.name}.db"
         return given if "://" in given else str(base / Path(given).expanduser())
 
+    @property
+    def folder(self) -> Any:
+        """Where outputs and checkpoints go: beside the SQLite file, unless the plan says otherwise."""
+        given = self.study.get("folder")
+        if given is None:
+            return None if "://" in self.storage else Path(self.storage).with_suffix(".runs")
+        return given if "://" in str(given) else self.base / given
+
     def make_space(self) -> Space | None:
         from trimtab.space import Space
 
@@ -77,9 +85,7 @@ class Plan:
         """The study of this plan, made or resumed."""
         from trimtab.study import Study
 
-        given = {k: v for k, v in self.study.items() if k not in ("name", "storage")}
-        if "folder" in given and "://" not in given["folder"]:
-            given["folder"] = self.base / given["folder"]
+        given = {k: v for k, v in self.study.items() if k not in ("name", "storage")} | {"folder": self.folder}
         if "retry" in self.run:
             given["retry"] = self.run["retry"]
         if self.stop is not None:

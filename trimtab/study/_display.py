@@ -7,6 +7,7 @@ Idea    `frame` makes the lines from a Status and nothing else, so they can be t
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
@@ -94,8 +95,10 @@ def _last(now: Status, pausing: str, width: int) -> str:
         return f"{'pausing':<8} {pausing}"
     words = [f"{now.finished} finished"]
     words += [f"{now.stopped} stopped early"] * bool(now.stopped)
-    words += [f"{now.failed} failed: {failed_words(now.failures)}"] * bool(now.failed)
-    words += [f"{now.invalid} invalid"] * bool(now.invalid)
+    failed = f"{now.failed} failed: {failed_words(now.failures)}"
+    if len("   ".join([*words, failed])) > width - 9:
+        failed = f"{now.failed} failed"
+    words += [failed] * bool(now.failed) + [f"{now.invalid} invalid"] * bool(now.invalid)
     hint = "Ctrl-C to pause"
     text = f"{'ended':<8} {_fitted(words, width - 9)}"
     space = width - len(text) - len(hint)
@@ -116,17 +119,12 @@ def _cut(text: str, width: int) -> str:
     return text if len(text) <= width else text[: max(1, width - 1)] + "…"
 
 
-def pausing_words(trials: int, steps: bool, grace: float | None = None) -> str:
+def pausing_words(trials: int) -> str:
     """What happens after the first Ctrl-C to the trials that run."""
     if not trials:
         return "nothing runs any more"
-    they = f"{trials} trial{'s' * (trials != 1)}"
-    if steps:
-        verb, go = ("ends", "goes") if trials == 1 else ("end", "go")
-        whose = "its" if trials == 1 else "their"
-        return f"{they} {verb} at {whose} next step and {go} on next time   (Ctrl-C again: now)"
-    wait = f"waiting up to {grace:.0f} s" if grace else "waiting"
-    return f"{they} can't pause (no trial.steps() so far); {wait}   (Ctrl-C again: end now)"
+    they = f"{trials} trials reach their" if trials != 1 else "1 trial reaches its"
+    return f"until {they} next step or end, to go on next time   (Ctrl-C again: now)"
 
 
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -220,7 +218,7 @@ class Display:
         driver = self._driver
         pausing = ""
         if driver is not None and driver.draining == "paused":
-            pausing = pausing_words(len(driver.until), bool(driver.log.ledger.reports.step.n))
+            pausing = pausing_words(len(driver.until))
         done = self._status.ended - self._ended_before
         elapsed = time.monotonic() - self.began
         return frame(self._head, self._status, elapsed=elapsed, done=done, pausing=pausing, width=width)
@@ -337,13 +335,17 @@ class _Block:
 
 def place(study: Study) -> str:
     """Where a study is stored, in words short enough for a line."""
-    storage = study._log.storage
-    path = getattr(storage, "path", None)
-    if path is None:
-        text = repr(storage)
-        return "in memory" if text.startswith("Memory") else text
+    text = repr(study._log.storage)
+    if text.startswith("Memory"):
+        return "in memory"
+    named = re.fullmatch(r"\w+\('(.*)'\)", text)  # Sql('/home/me/digits.db')
+    return near(named[1]) if named and "://" not in named[1] else named[1] if named else text
+
+
+def near(path: str | os.PathLike[str]) -> str:
+    """A path from here, where that is not a way up and around."""
     try:
-        near = os.path.relpath(path)
+        short = os.path.relpath(path)
     except ValueError:  # another drive
         return str(path)
-    return str(path) if near.startswith("..") else near
+    return str(path) if short.startswith("..") else short

@@ -7,17 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from trimtab.history import State
-from trimtab.study._display import place
+from trimtab.study._display import near, place
 from trimtab.study._status import Status, decimals, duration, failed_words, fixed, plain, status
 from trimtab.study._tables import explain, failures
 
 if TYPE_CHECKING:
-    from trimtab.history import Ledger, Row
+    from trimtab.history import Ledger
     from trimtab.study._study import Study
 
 NEAR = 3  # trials named as close behind
@@ -147,15 +148,8 @@ def _stored(study: Study, now: Status) -> list[str]:
     if where == "in memory":
         return ['stored     nowhere: it is lost at exit. Keep it: study.save("studies.db")']
     folder = study._folder
-    output = f"      output of every trial: {_near_path(folder)}/" if folder is not None and folder.exists() else ""
+    output = f"      output of every trial: {near(folder)}/" if folder is not None and folder.exists() else ""
     return [f'stored     {where} (study "{study.name}", seed {study.seed}){output}']
-
-
-def _near_path(folder: Any) -> str:
-    import os
-
-    near = os.path.relpath(folder)
-    return str(folder) if near.startswith("..") else near
 
 
 def _searcher(study: Study) -> list[str]:
@@ -183,7 +177,7 @@ def _next(study: Study, now: Status, target: str, total: int | None) -> list[str
 # ── one trial ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def trial_page(study: Study, number: int, target: str = "") -> str:
+def trial_page(study: Study, number: int, target: str = "", folder: Path | None = None) -> str:
     """How one trial went, and why it was tried."""
     ledger = study._log.ledger
     row, trial, told = ledger.rows[number], ledger.record(number), explain(study._log, number)
@@ -203,7 +197,7 @@ def trial_page(study: Study, number: int, target: str = "") -> str:
         where = f" at {trial.error['where']}" if trial.error.get("where") else ""
         lines.append(f"  {'error':<11} {trial.error.get('kind', '')}{where}")
         lines += [f"  {'':<11} {line}" for line in str(trial.error.get("text", "")).splitlines()[:5]]
-    lines += _output(study, row)
+    lines += _output(folder or study._folder, number)
     if target:
         lines.append(f"  {'again':<11} trimtab try {target} --trial {number}        (here, nothing recorded)")
         if row.state is State.FAILED:
@@ -244,11 +238,13 @@ def _reports(ledger: Ledger, number: int) -> list[str]:
     return [f"  {'reports':<11} {'   '.join(points[:SHOWN_REPORTS])}{more}"]
 
 
-def _output(study: Study, row: Row) -> list[str]:
-    folder = None if study._folder is None else study._folder / f"{row.number:03d}"
-    if folder is None or not folder.is_dir():
+def _output(folder: Path | None, number: int) -> list[str]:
+    place = None if folder is None else folder / f"{number:03d}"
+    files = [f for n in ("stdout", "stderr") if (f := place / n).exists()] if place is not None else []
+    if place is None or not files:
         return []
-    return [f"  {'output':<11} {_near_path(folder)}/"]
+    told = "  ".join(f"{f.name} ({f.read_bytes().count(10)} lines)" for f in files)
+    return [f"  {'output':<11} {near(place)}/{told}"]
 
 
 def failures_page(study: Study) -> str:

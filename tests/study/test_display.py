@@ -1,0 +1,226 @@
+"""What is shown while a study runs, and at its end: frames at several widths, lines for a log, the summary."""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+import trimtab as tt
+from trimtab.errors import UnknownName
+from trimtab.study._display import Display, Heading, display_for, frame, pausing_words, speed
+from trimtab.study._status import Status, about, config_words, duration, fixed
+from trimtab.study._summary import bad_line, done_line, failures_page, paused_line, summary, trial_page
+
+HEAD = Heading("digits", "tpe · asha", "digits.db", 60)
+NOW = Status(
+    counted=36, ended=34, running=2, paused=0, queued=0, finished=27, stopped=6, failed=1, invalid=0,
+    failures=(("MemoryError", 1),), objective="accuracy", best=29, value="0.9861", sem="0.0021", default=0,
+    default_value="0.9633", config="model=svm  C=12.6  gamma=0.0021",
+)  # fmt: skip
+
+FRAMES = {
+    120: """\
+digits   tpe · asha · digits.db                                                                               3 min 12 s
+━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌╌   34/60   2 running   11 a minute   about 2 min left
+best     accuracy 0.9861  (trial 29; default 0.9633)   model=svm  C=12.6  gamma=0.0021
+ended    27 finished   6 stopped early   1 failed: MemoryError                                           Ctrl-C to pause""",  # noqa: E501
+    80: """\
+digits   tpe · asha · digits.db                                       3 min 12 s
+━━━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌╌   34/60   2 running   11 a minute   about 2 min left
+best     accuracy 0.9861  (trial 29; default 0.9633)   model=svm  C=12.6
+ended    27 finished   6 stopped early   1 failed: MemoryError   Ctrl-C to pause""",
+    60: """\
+digits   tpe · asha · digits.db                   3 min 12 s
+━━━━━━━━━━━━━━━╌╌╌╌╌╌╌╌╌╌╌   34/60   2 running   11 a minute
+best     accuracy 0.9861  (trial 29; default 0.9633)
+ended    27 finished   6 stopped early   1 failed""",
+}
+
+
+@pytest.mark.parametrize("width", sorted(FRAMES))
+def test_frames(width: int) -> None:
+    lines = frame(HEAD, NOW, elapsed=192, done=34, width=width)
+    assert "\n".join(lines) == FRAMES[width]
+    assert all(len(line) <= width for line in lines)
+
+
+def test_frame_without_a_total_has_no_bar() -> None:
+    lines = frame(Heading("s", "auto", "in memory", None), NOW, elapsed=30, done=0)
+    assert lines[1] == "34 ended   2 running"
+
+
+def test_frame_of_another_driver_tells_where() -> None:
+    from dataclasses import replace
+
+    now = replace(NOW, running=6, elsewhere="4 here, 2 on node3")
+    assert "34/60   6 running (4 here, 2 on node3)" in frame(HEAD, now, elapsed=1, width=120)[1]
+
+
+def test_frame_before_anything_ended() -> None:
+    nothing = Status(0, 0, 2, 0, 1, 0, 0, 0, 0, objective="loss")
+    lines = frame(HEAD, nothing, elapsed=0.4, width=80)
+    assert lines[1].endswith("0/60   2 running   1 queued")
+    assert lines[2] == "best     none yet"
+
+
+def test_pausing_tells_what_happens() -> None:
+    assert frame(HEAD, NOW, elapsed=1, pausing=pausing_words(2), width=100)[3] == (
+        "pausing  until 2 trials reach their next step or end, to go on next time   (Ctrl-C again: now)"
+    )
+    assert "1 trial reaches its next step" in pausing_words(1)
+    assert pausing_words(0) == "nothing runs any more"
+
+
+def test_words() -> None:
+    assert [duration(s) for s in (3.14159, 42, 192, 7500, 273_600)] == [
+        "3.1 s",
+        "42 s",
+        "3 min 12 s",
+        "2 h 05 min",
+        "3 d 4 h",
+    ]
+    assert [about(s) for s in (3, 44, 130, 10_000)] == ["about 10 s", "about 40 s", "about 2 min", "about 3 h"]
+    assert [speed(n, s) for n, s in ((34, 192), (2, 3600), (2, 86_400))] == ["11 a minute", "2 an hour", "2.0 a day"]
+    assert config_words({"m": "svm", "m.svm.C": 12.61, "on": True}) == "m=svm  C=12.6  on=true"
+    assert config_words({"a.x": 1, "b.x": 2}) == "a.x=1  b.x=2"
+    assert [fixed(0.98612, 4), fixed(1e12, 2), fixed(1e-12, 15)] == ["0.9861", "1e+12", "1e-12"]
+
+
+# ── running studies ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def bowl(values: list[float]) -> tt.Study:
+    """A study whose trials have these losses, by number."""
+    study = tt.Study("bowl", {"x": tt.Float(0, 1, default=0.5)}, minimize="loss", seed=0, searcher="random")
+    return study.optimize(lambda t: values[t.number], trials=len(values), display=False)
+
+
+def test_plain_lines_can_be_grepped() -> None:
+    study = tt.Study("bowl", {"x": tt.Float(0, 1, default=0.5)}, minimize="loss", seed=0, searcher="random")
+    stream = io.StringIO()
+    losses = [0.5, 0.25, 0.75]
+    study.optimize(lambda t: losses[t.number], trials=3, display=Display(study, stream=stream, mode="plain"))  # type: ignore[arg-type]
+    lines = stream.getvalue().splitlines()
+    assert all(re.match(r"\d\d:\d\d:\d\d bowl: ", line) for line in lines)
+    assert lines[0].endswith("started, 0/3 trials, 1 worker, in memory")
+    assert lines[-1].endswith("3/3 done, best loss 0.2500 (trial 1)")
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_display_is_off_where_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    study = tt.Study("s", {"x": "0.0..1.0"}, minimize="loss")
+    monkeypatch.setattr(sys, "stderr", io.StringIO())
+    assert display_for(study, None) is None
+    assert display_for(study, False) is None
+    shown = display_for(study, True)
+    assert shown is not None
+    assert shown.mode == "plain"
+    with pytest.raises(UnknownName, match="Did you mean 'plain'"):
+        Display(study, mode="plane")
+
+
+def test_terminal_is_drawn_and_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    study = tt.Study("bowl", {"x": tt.Float(0, 1, default=0.5)}, minimize="loss", seed=0, searcher="random")
+    stream, hook = Terminal(), sys.breakpointhook
+    study.optimize(lambda t: t["x"], trials=3, display=Display(study, stream=stream, mode="terminal"))  # type: ignore[arg-type]
+    text = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
+    assert "bowl     random · in memory" in text
+    assert "3/3   0 running" in text
+    assert sys.breakpointhook is hook
+
+
+def test_no_color_is_heeded(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
+    study, stream = tt.Study("bowl", {"x": "0.0..1.0"}, minimize="loss", seed=0), io.StringIO()
+    study.optimize(lambda t: t["x"], trials=2, display=Display(study, stream=stream, mode="terminal"))  # type: ignore[arg-type]
+    assert not re.search(r"\x1b\[[0-9;]*3[0-7]m", stream.getvalue())
+
+
+# ── the end ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_summary() -> None:
+    text = summary(bowl([0.5, 0.25, 0.75]), target="bowl.toml", seconds=75, total=3)
+    lines = text.splitlines()
+    assert lines[0].startswith("bowl: 3 trials in 1 min 15 s — 3 finished     stopped because:")
+    assert lines[2] == "  best       loss  0.2500   trial 1"
+    assert lines[3] == "  default    loss  0.5000   trial 0        gain 0.2500"
+    assert "  next best: trial 0 (0.5000), trial 2 (0.7500)" in lines
+    assert 'stored     nowhere: it is lost at exit. Keep it: study.save("studies.db")' in lines
+    assert lines[-3].startswith("next       trimtab show bowl.toml 1")
+    assert lines[-1].endswith("trimtab run bowl.toml --more 10       go on")
+    assert "±" not in text  # no spread was measured, so none is shown
+
+
+def test_summary_shows_a_spread_that_was_measured() -> None:
+    def objective(trial: tt.Trial) -> None:
+        for fold in range(4):
+            trial.report(loss=trial.number + fold / 10, fold=fold, step=1)
+
+    study = tt.Study("folds", {"x": "0.0..1.0"}, minimize="loss", seed=0).optimize(objective, trials=2, display=False)
+    text = summary(study)
+    assert "best       loss  0.1500  ± 0.0645   trial 0" in text
+    assert "close behind" not in text  # trial 1 is far outside the spread
+
+
+def test_summary_of_a_second_run_tells_both(tmp_path: Path) -> None:
+    study = bowl([0.5, 0.25, 0.75])
+    study.optimize(lambda t: 1.0, trials=5, display=False)
+    assert "5 trials (2 of them now, in 1.0 s)" in summary(study, seconds=1, before=3)
+
+
+def test_one_line_ends() -> None:
+    study = bowl([0.5, 0.25, 0.75])
+    assert done_line(study, 3, "bowl.toml") == (
+        "bowl: done — 3 of 3 trials, best loss 0.2500 (trial 1). Go on: trimtab run bowl.toml --more 10"
+    )
+    assert paused_line(study, 9) == "bowl: paused at 3/9, best loss 0.2500 (trial 1). The same command continues."
+
+
+def test_a_study_gone_bad_says_why() -> None:
+    def objective(trial: tt.Trial) -> float:
+        raise ValueError("no")
+
+    study = tt.Study("bad", {"x": "0.0..1.0"}, minimize="loss", stop=[tt.Failures(None)])
+    study.optimize(objective, trials=4, display=False)
+    told = re.sub(r"py:\d+", "py:41", bad_line(study, "bad.toml"))
+    assert told == (
+        "bad: 4 trials, none finished (4 × ValueError at test_display.py:41). trimtab show bad.toml --failures"
+    )
+    assert failures_page(study).startswith("4 × ValueError: no   test_display.py:")
+    page = trial_page(study, 2, "bad.toml")
+    assert page.startswith("trial 2   failed after ")
+    assert "error       ValueError at test_display.py:" in page
+    assert "trimtab retry bad.toml 2              (recorded as attempt 2)" in page
+
+
+def test_trial_page_of_a_finished_trial() -> None:
+    space = {"x": tt.Float(0, 1, default=0.5)}
+    study = tt.Study("c", space, minimize="loss", constraints=["size <= 8"], seed=0, searcher="random")
+    study.optimize(lambda t: {"loss": 0.5, "size": 9.5 - t.number}, trials=3, display=False)
+    page = trial_page(study, 0)
+    assert "  values      loss 0.5" in page
+    assert "  metrics     size 9.5" in page
+    assert "  limit       size <= 8 is broken by 1.5" in page
+    assert "  why         taken from the queue — the default: the baseline" in page
+    assert "size <= 8 holds" in trial_page(study, 2)
+
+
+def test_infeasible_and_several_objectives_have_words() -> None:
+    study = tt.Study("c", {"x": "0.0..1.0"}, minimize="loss", constraints=["size <= 8"], seed=0, searcher="random")
+    study.optimize(lambda t: {"loss": 0.5, "size": 9.5 - t.number / 2}, trials=2, display=False)
+    assert 'none feasible yet (2 trials break "size <= 8", the closest misses by 1)' in summary(study)
+    two = tt.Study("two", {"x": "0.0..1.0"}, minimize=["a", "b"], seed=0, searcher="random")
+    two.optimize(lambda t: {"a": t.number, "b": 5 - t.number}, trials=3, display=False)
+    assert "front      3 trials   a 0 … 2   b 3 … 5" in summary(two)
