@@ -75,6 +75,8 @@ def best_rows(Y: Floats, k: int) -> Ints:
     chosen = np.flatnonzero(rank < last)
     rest = np.flatnonzero(rank == last)
     more = k - len(chosen)
+    if len(rest) > max(EXACT, more):  # of a huge front only the least crowded are looked at
+        rest = np.sort(rest[np.argsort(-pareto.crowding(Y[rest]), kind="stable")[: max(EXACT, more)]])
     if more:
         members = np.clip(Y[rest], -1e300, 1e300)
         low, high = members.min(axis=0), members.max(axis=0)
