@@ -11,7 +11,7 @@ The rules of the fold (they replace any fencing in the storage; all drivers agre
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from sys import intern
 from typing import Any
 
@@ -25,7 +25,8 @@ from trimtab.log import DECISIONS, JSON, Event
 from trimtab.space import Space
 
 HIDDEN, SHOWN, SUBSTITUTED = 0, 1, 2
-Source = Callable[[int], Sequence[Event]]  # events with seq > since, oldest first
+Source = Callable[[int], Iterable[Event]]  # events with seq > since, oldest first
+TAIL = 1_000  # effective events kept at hand; folds are rarely further behind
 
 
 class Ledger:
@@ -87,28 +88,30 @@ class Ledger:
                     self.flags.append(SUBSTITUTED)
                     self._substitutes[event.seq] = shown
                 self.tail.append(shown)
-        if len(self.tail) > 20_000:  # older ones are read from the source when a cold fold wants them
-            self.tail_from = self.tail[9_999].seq
-            del self.tail[:10_000]
+        if len(self.tail) > 2 * TAIL:  # older ones are read from the source when a cold fold wants them
+            self.tail_from = self.tail[-TAIL - 1].seq
+            del self.tail[:-TAIL]
 
-    def effective(self, since: int) -> Sequence[Event]:
+    def effective(self, since: int) -> Iterator[Event]:
         """The events that methods see, with seq > since, of trials that are valid."""
-        if since >= self.tail_from:
-            tail = self.tail
-            start = len(tail)
-            while start and tail[start - 1].seq > since:
-                start -= 1
-            events: Sequence[Event] = tail[start:] if start else tail
-        else:
-            flags = self.flags
-            events = [
-                self._substitutes[e.seq] if flags[e.seq] == SUBSTITUTED else e
-                for e in self.source(since)
-                if e.seq <= self.version and flags[e.seq] != HIDDEN
-            ]
-        if self.invalid:
-            events = [e for e in events if e.trial is None or self.rows[e.trial].valid]
-        return events
+        rows = self.rows
+        for event in self._newest(since) if since >= self.tail_from else self._from_source(since):
+            if event.trial is None or rows[event.trial].valid:
+                yield event
+
+    def _newest(self, since: int) -> Sequence[Event]:
+        start = len(self.tail)
+        while start and self.tail[start - 1].seq > since:
+            start -= 1
+        return self.tail[start:]
+
+    def _from_source(self, since: int) -> Iterator[Event]:
+        flags, end = self.flags, self.version
+        for event in self.source(since):
+            if event.seq > end:
+                return
+            if flags[event.seq] != HIDDEN:
+                yield self._substitutes[event.seq] if flags[event.seq] == SUBSTITUTED else event
 
     # ── one reader a kind: returns the event as methods see it, or None ──────────────────────────────────────────
 
@@ -194,7 +197,8 @@ class Ledger:
         changed = self._asked(row, body.get("asked"))
         row.step = self.reports.top(row.number)
         if not new:
-            return self._unseen(changed)
+            self._unseen(changed)
+            return None
         hide = [name for name in self.hidden if name in metrics]
         if len(new) == len(steps) and not hide:
             return event
@@ -228,12 +232,11 @@ class Ledger:
         if row.state is State.PAUSED:
             return None
         changed = self._asked(row, body.get("asked"))
-        if word in ("lost", "failed") and self._retries(row, word, body):
-            self._wait(row, body, "lost" if word == "lost" else "again")
-            return self._unseen(changed)
-        if word == "cancelled":
-            self._wait(row, body, "cancelled")
-            return self._unseen(changed)
+        again = word in ("lost", "failed") and self._retries(row, word, body)
+        if again or word == "cancelled":
+            self._wait(row, body, "again" if word == "failed" else word)
+            self._unseen(changed)
+            return None
         return self._close(row, word, event)
 
     def _retries(self, row: Row, word: str, body: Mapping[str, JSON]) -> bool:
@@ -270,13 +273,11 @@ class Ledger:
         if body.get("step") is not None:
             row.step = float(body["step"])
         self._fill(row)
-        if word == "paused":
-            return event
         if superseded:  # a late result of a trial given up: its place in the order stays
             self._replace_end(row, event)
             return None
         row.end = event.seq
-        return event
+        return self._bare(event)
 
     def _fill(self, row: Row) -> None:
         """Write a trial's row of the columns."""
@@ -294,7 +295,8 @@ class Ledger:
     def _replace_end(self, row: Row, event: Event) -> None:
         seq = row.end
         assert seq is not None
-        self._substitutes[seq] = Event(event.kind, event.body, event.trial, None, event.at, event.by, seq)
+        bare = self._bare(event)
+        self._substitutes[seq] = Event(bare.kind, bare.body, bare.trial, None, bare.at, bare.by, seq)
         self.flags[seq] = SUBSTITUTED
         self._new_era()
 
@@ -348,7 +350,7 @@ class Ledger:
             body: dict[str, JSON] = {
                 "state": row.word,
                 "values": row.values,
-                "metrics": row.metrics,
+                "metrics": self._open_metrics(row.metrics),
                 "constraints": row.constraints,
             }
             if row.step is not None:
@@ -397,6 +399,14 @@ class Ledger:
         self.dirty.append(row.number)
         return changed
 
+    def _bare(self, event: Event) -> Event:
+        """An end without metrics of role test."""
+        body = event.body
+        if not self.hidden or not body.get("metrics"):
+            return event
+        body = {**body, "metrics": self._open_metrics(body["metrics"])}
+        return Event(event.kind, body, event.trial, event.attempt, event.at, event.by, event.seq)
+
     def _unseen(self, changed: bool) -> None:
         """Methods don't get to see this event; if it changed a configuration all the same, they start again."""
         if changed:
@@ -407,8 +417,8 @@ class Ledger:
         self.era += 1
         self.tail, self.tail_from = [], self.version
 
-    def _open_metrics(self, row: Row) -> Mapping[str, float]:
-        return {name: value for name, value in row.metrics.items() if name not in self.hidden}
+    def _open_metrics(self, metrics: Mapping[str, float]) -> Mapping[str, float]:
+        return {name: value for name, value in metrics.items() if name not in self.hidden}
 
     def record(self, number: int, *, private: bool = True) -> Trial:
         """A trial as people read it; with private=False as methods may."""
@@ -419,7 +429,7 @@ class Ledger:
         return Trial(
             number=number, state=word, config=row.config,
             values={n: float(row.values[n]) for n in self.objectives if n in row.values},
-            metrics={**row.metrics, **row.values} if private else self._open_metrics(row),
+            metrics={**row.metrics, **row.values} if private else self._open_metrics(row.metrics),
             constraints={n: float(row.constraints.get(n, "nan")) for n in self.constraints},
             sem=row.sem, step=row.step, seed=row.seed, cause=row.cause, method=row.method, tags=row.tags, note=row.note,
             source=row.source, parents=row.parents, cost=row.cost, error=row.error if private else None,

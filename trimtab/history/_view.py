@@ -240,7 +240,7 @@ class History:
         """Effective events with seq > since: started (not retries), reported, ended, defined."""
         events = self._ledger.effective(since)
         if self._keep is None:
-            return iter(events)
+            return events
         rows, keep = self._ledger.rows, self._keep
         return (e for e in events if e.trial is None or keep(rows[e.trial].tags))
 

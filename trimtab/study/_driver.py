@@ -31,7 +31,7 @@ from trimtab.study._queued import queued
 from trimtab.study._stop import Rule
 
 LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
-BATCH = 50_000  # events read at once
+BATCH = 2_000  # events read at once: enough to be fast, few enough to stay small with long reports
 
 
 _PREFIX = uuid.uuid4().hex[:12]  # of this interpreter; the pid tells a fork from its parent
@@ -54,7 +54,7 @@ class Log:
 
     @classmethod
     def open(cls, storage: Storage, study: int) -> Log:
-        ledger = Ledger(lambda since: storage.read(study, since)[0])
+        ledger = Ledger(lambda since: read_all(storage, study, since))
         log = cls(storage, study, ledger, History(ledger))
         log.refresh()
         return log
@@ -90,6 +90,16 @@ class Log:
         self.ledger.extend(
             [Event(e.kind, e.body, e.trial, e.attempt, e.at, e.by, first + i) for i, e in enumerate(events)]
         )
+
+
+def read_all(storage: Storage, study: int, since: int = 0) -> Iterator[Event]:
+    """Every event with seq > since, a batch at a time."""
+    while True:
+        events, _ = storage.read(study, since, BATCH)
+        yield from events
+        if len(events) < BATCH:
+            return
+        since = events[-1].seq
 
 
 def shown_in(history: History) -> History:

@@ -22,7 +22,18 @@ from trimtab.space import Space
 from trimtab.storage import open_storage
 from trimtab.study._asked import Asked
 from trimtab.study._define import Names
-from trimtab.study._driver import Log, answered, ask_of, new_id, reap, retry, settle_interrupted, shown, started
+from trimtab.study._driver import (
+    Log,
+    answered,
+    ask_of,
+    new_id,
+    read_all,
+    reap,
+    retry,
+    settle_interrupted,
+    shown,
+    started,
+)
 from trimtab.study._facts import complete, violation
 from trimtab.study._keywords import translated
 from trimtab.study._queued import queued
@@ -271,7 +282,7 @@ class Study:
 
     def log(self) -> Iterator[Event]:
         """The raw log, oldest first."""
-        yield from self._log.storage.read(self._log.study, 0)[0]
+        return read_all(self._log.storage, self._log.study)
 
     def attributes(self, trial: int | Trial | None = None) -> Mapping[str, JSON]:
         """What was noted of a trial, or, without one, of the study."""
