@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
-from trimtab.errors import Unsupported
+from trimtab.errors import SpaceError, Unsupported
 from trimtab.protocol import TRAITS, Ask, Config, Need, Proposal, Searcher
 
 if TYPE_CHECKING:
+    from numpy.random import Generator
+
     from trimtab.history import History, Ledger
     from trimtab.log import Event
     from trimtab.space import Space
@@ -35,8 +37,13 @@ class Queued:
     reads_time: ClassVar[bool] = False
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal] | Need:
-        queue = sorted(self.ledger.queue)[: ask.n if ask.fresh is None else min(ask.n, ask.fresh)]
-        out = [self._given(history, ask, i, seq) for i, seq in enumerate(queue)]
+        most = ask.n if ask.fresh is None else min(ask.n, ask.fresh)
+        out: list[Proposal] = []
+        for seq in sorted(self.ledger.queue):
+            if len(out) == most:
+                break
+            given = self._given(history, ask, len(out), seq)
+            out += [] if given is None else [given]
         if len(out) < ask.n:
             rest = _after(ask, len(out)) if out else ask
             proposals = self.then.propose(history, rest)
@@ -45,17 +52,23 @@ class Queued:
             out += self._new(history, rest, proposals)
         return out
 
-    def _given(self, history: History, ask: Ask, i: int, seq: int) -> Proposal:
-        """A queued configuration, completed by the searcher where it says only some values."""
+    def _given(self, history: History, ask: Ask, i: int, seq: int) -> Proposal | None:
+        """A queued configuration, completed by the searcher where it says only some values.
+
+        None when the space has been narrowed since and lacks it: it waits in the queue, in case the space grows back.
+        """
         body, space, number = self.ledger.queue[seq], history.space, ask.number + i
         config = body["config"]
         if not self.ledger.definitions[-1].get("open"):
-            full = dict(config)
-            if not space.inside(full):
-                proposals = self.then.propose(history, replace(ask, n=1, number=number, fixed=full))
-                base = proposals[0].config if not isinstance(proposals, Need) and proposals else None
-                full = {**(base or {}), **full}
-            config = space.complete(full, ask.rng("complete", number))
+            base: Config = {}
+            if not space.inside(config):
+                proposals = self.then.propose(history, replace(ask, n=1, number=number, fixed=config))
+                base = (proposals[0].config if not isinstance(proposals, Need) and proposals else None) or {}
+            rng = ask.rng("complete", number)
+            completed = _completed(space, {**base, **config}, rng) or _completed(space, config, rng)
+            if completed is None:
+                return None
+            config = completed
         tags = {**body.get("tags", {}), "queue": seq}
         return Proposal(config, seed=body.get("seed"), tags=tags, why={"text": body.get("why", "given by the user")})
 
@@ -125,6 +138,13 @@ def _after(ask: Ask, k: int) -> Ask:
     """What is left to ask for once k new trials are given."""
     fresh = None if ask.fresh is None else ask.fresh - k
     return replace(ask, n=ask.n - k, number=ask.number + k, fresh=fresh)
+
+
+def _completed(space: Space, config: Config, rng: Generator) -> Config | None:
+    try:
+        return space.complete(config, rng)
+    except SpaceError:
+        return None
 
 
 def mark(space: Space, config: Config) -> int:
