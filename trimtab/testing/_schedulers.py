@@ -1,0 +1,126 @@
+"""What every scheduler has to keep."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from typing import Any
+
+from trimtab.history import Ledger, State
+from trimtab.log import Event
+from trimtab.protocol import Done, Need, Run, Scheduler, Searcher, Start, Wait
+from trimtab.run.simulated import Simulated
+from trimtab.search.random import RandomSearch
+from trimtab.space import Space
+from trimtab.study._queued import queued
+from trimtab.study._study import Study
+from trimtab.study.verify import verify
+from trimtab.testing._chaos import random_log
+from trimtab.testing._searchers import ask_of, prefixes
+from trimtab.testing._worlds import FLAT, WORLDS, World, measured
+
+Make = Callable[[], Scheduler]
+
+
+def worlds_for(make: Make) -> list[World]:
+    return [world for world in WORLDS if world.name in ("mixed", "several", "by run")]
+
+
+def cold_equals_warm(
+    make: Make, *, events: int = 110, seeds: Sequence[int] = (0,), searcher: Searcher | None = None
+) -> None:
+    """At every prefix of random logs: the same starts and the same verdicts from a grown and a fresh history."""
+    method = searcher or RandomSearch()
+    for seed in seeds:
+        for world in worlds_for(make):
+            log = random_log(world, method, make(), seed=seed, events=events)
+            for warm, cold, told in prefixes(log, seed=seed):
+                where = f"{make().name} in a {world.name} study of seed {seed}, {told}"
+                for n in (1, 3):
+                    ask = ask_of(cold, n)
+                    acts = [make().next(h, queued(method, h._ledger), ask) for h in (warm, cold)]
+                    assert repr(acts[0]) == repr(acts[1]), f"{where}:\n  warm {acts[0]!r}\n  cold {acts[1]!r}"
+                    _sound(acts[0], cold._ledger, n)
+                for row in cold._ledger.rows:
+                    if row.state is State.RUNNING and row.step is not None and row.valid:
+                        mine, theirs = make().judge(warm, row.number), make().judge(cold, row.number)
+                        assert repr(mine) == repr(theirs), f"{where}, trial {row.number}: {mine!r} and {theirs!r}"
+
+
+def _sound(acts: Sequence[Start] | Need | Wait | Done, ledger: Ledger, n: int) -> None:
+    """At most n starts, all of different trials, and only paused ones go on."""
+    if isinstance(acts, (Need, Wait)):
+        return
+    running = any(row.state is State.RUNNING and row.valid for row in ledger.rows)
+    if isinstance(acts, Done):
+        assert not running, f"done ({acts.why}) though a trial runs"
+        return
+    assert 0 < len(acts) <= n, f"{len(acts)} starts where 1 to {n} were asked for"
+    resumed = [start.proposal.resume for start in acts if start.proposal.resume is not None]
+    assert len(set(resumed)) == len(resumed), f"a trial is started twice in one decision: {resumed}"
+    for trial in resumed:
+        assert ledger.rows[trial].state is State.PAUSED, f"trial {trial} goes on, but it is {ledger.rows[trial].word}"
+
+
+def _curve(run: Run) -> Generator[tuple[float, Mapping[str, float]], None, Any]:
+    step = run.source_step
+    while step < (run.budget or 9):
+        step += 1
+        yield 1.0 + 0.1 * run.config["k"], measured(run.config, step)
+
+
+def simulated(make: Make, *, workers: int, trials: int = 30, searcher: Searcher | None = None) -> Study:
+    """A study of this scheduler in virtual time, run to its end."""
+    study = Study("s", Space(FLAT), searcher=searcher or RandomSearch(), scheduler=make(), seed=1)
+    study.optimize(_objective, trials=trials, runner=Simulated(_curve, workers=workers))
+    return study
+
+
+def _objective(trial: Any) -> float:
+    raise AssertionError("a simulation runs no objective")
+
+
+def comes_to_an_end(make: Make) -> None:
+    """With any number of workers a study ends, with as many trials as were allowed, none of them left running."""
+    for workers in (1, 3, 8):
+        study = simulated(make, workers=workers)
+        counts = study.counts
+        assert counts["counted"] == 30, f"{counts} with {workers} workers"
+        assert counts["running"] == counts["queued"] == counts["failed"] == 0, f"{counts} with {workers} workers"
+        assert counts["finished"] + counts["stopped"] > 0, "no trial ran to its end"
+        checked = verify(study._log.storage)
+        assert checked.ok, f"with {workers} workers: {checked.first_difference}"
+
+
+def fresh_is_kept(make: Make) -> None:
+    """With fresh=0 nothing new is started."""
+    study = simulated(make, workers=4, trials=7)
+    new = [e for e in study.log() if e.kind == "started" and e.body["cause"] == "new"]
+    assert len(new) == 7
+
+
+def verdicts_say_why(make: Make) -> None:
+    """Whoever pauses or stops a trial says why."""
+    for event in simulated(make, workers=2).log():
+        _says_why(event)
+
+
+def _says_why(event: Event) -> None:
+    if event.kind == "judged":
+        assert event.body["why"], f"event {event.seq} gives no reason"
+        assert event.body["verdict"] in ("pause", "stop")
+
+
+def declares_itself(make: Make) -> None:
+    scheduler = make()
+    assert scheduler.name
+    assert scheduler.revision >= 1
+    assert scheduler.resource in ("step", "fold")
+    assert scheduler.listens in ("milestones", "all")
+    assert scheduler == make(), "two with the same settings must be equal: make it a frozen dataclass"
+    assert hash(scheduler) == hash(make())
+
+
+SCHEDULER_CHECKS: Mapping[str, Callable[[Make], None]] = {
+    check.__name__: check
+    for check in (declares_itself, cold_equals_warm, comes_to_an_end, fresh_is_kept, verdicts_say_why)
+}
