@@ -9,7 +9,8 @@ Takes   Everything. Running trials count as bad (constant liar); stopped and pau
         by how far they got; infeasible ones after these, by how much they violate; failed ones are the worst.
 Cost    O(candidates · d · min(n, 2048)) an ask and O(d log n) per new trial.
 Leaves  the papers in this: in a conditional space the parameters that occur together form a group, and groups are
-        modelled one after the other; beyond 2048 bad trials a thinned, evenly spread part of them stands for all.
+        modelled side by side, those with choices under a heavier prior; beyond 2048 bad trials a thinned, evenly
+        spread part of them stands for all.
 """
 
 from __future__ import annotations
