@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +11,7 @@ from trimtab.errors import UnknownName
 from trimtab.protocol import Objective, Storage
 from trimtab.storage import open_storage
 from trimtab.study._keywords import translated
+from trimtab.study._stop import best_number
 from trimtab.study._study import Study
 
 
@@ -19,23 +22,36 @@ def load(storage: str | Path | Storage, name: str | None = None) -> Study:
 
 def studies(storage: str | Path | Storage) -> list[dict[str, Any]]:
     """What a storage holds: name, trials, counts, objectives and best value (None without one) of each study."""
-    store = open_storage(storage)
     out = []
-    for name in store.names():
-        study = Study.load(store, name)
-        counts = study.counts
-        best = study.best.value if len(study.objectives) == 1 and counts["finished"] + counts["stopped"] else None
-        out.append({"name": name, "trials": len(study), "best": best, "objectives": study.objectives, **counts})
+    with _opened(storage) as store:
+        for name in store.names():
+            study = Study.load(store, name)
+            number = best_number(study.history) if len(study.objectives) == 1 else None
+            best = None if number is None else study.trial(number).value
+            out.append(
+                {"name": name, "trials": len(study), "best": best, "objectives": study.objectives, **study.counts}
+            )
     return out
 
 
 def delete(storage: str | Path | Storage, name: str) -> None:
     """Remove a study and its whole log. There is no way back."""
+    with _opened(storage) as store:
+        study = store.find(name)
+        if study is None:
+            raise UnknownName(name, among=store.names(), kind=f"study in {store!r}")
+        store.delete(study)
+
+
+@contextmanager
+def _opened(storage: str | Path | Storage) -> Iterator[Storage]:
+    """A storage, closed again if it was opened here."""
     store = open_storage(storage)
-    study = store.find(name)
-    if study is None:
-        raise UnknownName(name, among=store.names(), kind=f"study in {store!r}")
-    store.delete(study)
+    try:
+        yield store
+    finally:
+        if store is not storage:
+            store.close()
 
 
 @translated("minimize")

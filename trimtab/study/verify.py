@@ -43,7 +43,9 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
     from trimtab.study._study import Study
 
     study = Study.load(storage, name)
-    events = list(study.log())
+    events, environments = list(study.log()), study._log.ledger.environments
+    if isinstance(storage, (str, Path)):
+        study.close()
     decided = agree = 0
     first: str | None = None
     for made, again in replayed(events):
@@ -52,7 +54,6 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
             agree += 1
         elif first is None:
             first = difference(made, again)
-    environments = study._log.ledger.environments
     same = not environments or set(environments) == {_here()}
     return Verified(decided, agree, first, same)
 
