@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         UnknownName,
         Unsupported,
     )
+    from trimtab.run.current import current_trial
     from trimtab.run.trial import Trial
     from trimtab.schedule.full import Full
     from trimtab.schedule.halving import Halving
@@ -51,6 +52,7 @@ _HOME = {
             "ReportError SpaceError StorageAway StorageError StudyFinished StudyMismatch StudyStopped TrimtabError "
             "UnknownName Unsupported"
         ),
+        "trimtab.run.current": "current_trial",
         "trimtab.run.trial": "Trial",
         "trimtab.schedule.full": "Full",
         "trimtab.schedule.halving": "Halving",
@@ -112,6 +114,7 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "__version__",
+    "current_trial",
     "delete",
     "load",
     "minimize",

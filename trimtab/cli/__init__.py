@@ -6,7 +6,6 @@ Exit codes: 0 done · 1 the study ended with no finished trial · 2 wrong use ·
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 
@@ -58,9 +57,6 @@ def code_of(argv: list[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         click.echo("Interrupted. The same command continues.", err=True)
         return INTERRUPTED
-    except BrokenPipeError:  # `trimtab export … | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return DONE
     except TrimtabError as error:
         if debug:
             raise

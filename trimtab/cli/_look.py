@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from pathlib import Path
@@ -150,16 +151,25 @@ def log(words: tuple[str, ...], name: str | None) -> int:
 @named
 def export(target: str | None, output: str | None, what: str, name: str | None) -> int:
     """Every trial (or report, or event) as a table."""
-    from trimtab.study._tables import rows_of, write
+    from trimtab.study._tables import rows_of
 
     study = opened(target, name).study
     if output:
         study.export(output, what=what)
         click.echo(f"Wrote {output}.", err=True)
     else:
-        write(rows_of(study, what), sys.stdout, ".csv")
-        sys.stdout.flush()
+        _to_stdout(rows_of(study, what))
     return 0
+
+
+def _to_stdout(rows: list[dict[str, Any]]) -> None:
+    from trimtab.study._tables import write
+
+    try:
+        write(rows, sys.stdout, ".csv")
+        sys.stdout.flush()
+    except BrokenPipeError:  # `trimtab export … | head`: enough was read
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @click.command()

@@ -1,0 +1,144 @@
+"""trimtab as a process of its own: Ctrl-C pauses, the same command goes on, a finished study says so."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import trimtab as tt
+
+TOML = """
+name     = "slow"
+minimize = "loss"
+storage  = "slow.db"
+seed     = 0
+searcher = "random"
+
+[space]
+x = "0.0..1.0 default=0.5"
+
+[run]
+function = "slow.py:objective"
+trials   = 12
+workers  = {workers}
+grace    = "5s"
+"""
+SCRIPT = """
+import time
+
+def objective(trial):
+    for step in trial.steps(5):
+        time.sleep(0.04)
+        trial.report(loss=(trial["x"] - 0.3) ** 2 + 1 / step)
+"""
+
+
+def study_in(folder: Path, workers: int) -> None:
+    (folder / "slow.toml").write_text(TOML.format(workers=workers))
+    (folder / "slow.py").write_text(SCRIPT)
+
+
+def start(folder: Path, *words: str) -> subprocess.Popen[str]:
+    env = {k: v for k, v in os.environ.items() if k != "TRIMTAB_STORAGE"}
+    env["PYTHONPATH"] = str(Path(tt.__file__).parent.parent)
+    command = [sys.executable, "-m", "trimtab", *words]
+    return subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def run(folder: Path, *words: str) -> tuple[int, str, str]:
+    process = start(folder, *words)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def interrupted(folder: Path, number: int) -> tuple[int, str, str]:
+    """Run it and send a signal once two trials have ended."""
+    process = start(folder, "run", "slow.toml")
+    deadline = time.monotonic() + 40
+    while time.monotonic() < deadline:
+        time.sleep(0.05)
+        if (folder / "slow.db").exists() and _ended(folder) >= 2:
+            break
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    return process.returncode, out, err
+
+
+def _ended(folder: Path) -> int:
+    try:
+        study = tt.load(folder / "slow.db")
+    except tt.TrimtabError:  # not written yet
+        return 0
+    try:
+        return study.counts["finished"]
+    finally:
+        study.close()
+
+
+def check(folder: Path, number: int) -> None:
+    code, out, err = interrupted(folder, number)
+    assert code == 3, err
+    assert out.startswith("slow: paused at ")
+    assert out.endswith("The same command continues.\n")
+    assert "Traceback" not in err
+    code, out, err = run(folder, "run", "slow.toml")
+    assert code == 0, err
+    assert "slow: resumed, " in err
+    assert "slow: 12 trials (" in out
+    code, out, err = run(folder, "run", "slow.toml")
+    assert (code, err) == (0, "")
+    assert out.startswith("slow: done — 12 of 12 trials, best loss ")
+    study = tt.load(folder / "slow.db")
+    assert [t.state for t in study.trials] == ["finished"] * 12
+    study.close()
+
+
+def test_ctrl_c_pauses_and_the_same_command_goes_on(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=1)
+    check(tmp_path, signal.SIGINT)
+
+
+def test_sigterm_pauses_worker_processes_too(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=2)
+    check(tmp_path, signal.SIGTERM)
+
+
+def test_a_paused_study_had_chosen_what_an_undisturbed_one_does(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "b").mkdir()
+    for name in ("a", "b"):
+        study_in(tmp_path / name, workers=1)
+    assert interrupted(tmp_path / "a", signal.SIGINT)[0] == 3
+    for name in ("a", "b"):
+        assert run(tmp_path / name, "run", "slow.toml")[0] == 0
+    configs = []
+    for name in ("a", "b"):
+        study = tt.load(tmp_path / name / "slow.db")
+        configs.append([t.config for t in study.trials])
+        study.close()
+    assert configs[0] == configs[1]
+
+
+def test_a_broken_pipe_is_no_error(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=1)
+    assert run(tmp_path, "run", "slow.toml", "--trials", "2")[0] == 0
+    process = start(tmp_path, "export", "slow.toml", "--what", "events")
+    assert process.stdout is not None
+    process.stdout.close()
+    assert process.wait(timeout=30) == 0
+    assert process.stderr is not None
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+def test_wrong_use_has_code_2_and_no_traceback(tmp_path: Path) -> None:
+    code, out, err = run(tmp_path, "run", "nothing.toml")
+    assert (code, out) == (2, "")
+    assert err == "trimtab: There is no nothing.toml.\n"
+    code, _, err = run(tmp_path, "run", "--no-such-option")
+    assert code == 2
+    assert "No such option" in err
