@@ -35,7 +35,8 @@ class _Bracket:
 @dataclass(slots=True)
 class _Seen:
     brackets: list[_Bracket] = field(default_factory=list)
-    failed: set[int] = field(default_factory=set)
+    out: set[int] = field(default_factory=set)  # failed, stopped, or finished: they go no further
+    complete: set[int] = field(default_factory=set)  # brackets that owe nothing any more: found out once, true for ever
     running: set[int] = field(default_factory=set)
 
     def step(self, event: Event, history: History) -> _Seen:
@@ -52,8 +53,8 @@ class _Seen:
                 bracket.members.append(trial)
             else:
                 bracket.up.setdefault(tags["rung"], []).append(trial)
-        elif event.kind == "ended" and body["state"] in ("failed", "lost", "stopped") and trial is not None:
-            self.failed.add(trial)
+        elif event.kind == "ended" and body["state"] != "paused" and trial is not None:
+            self.out.add(trial)
         return self
 
 
@@ -89,6 +90,8 @@ class Halving:
         n0 = self.n or round(self.eta ** (len(levels) - 1))
         starts: list[Start] = []
         for b, bracket in enumerate(seen.brackets):
+            if b in seen.complete:
+                continue
             starts += self._promotions(history, seen, b, bracket, n0, ask, searcher)[: ask.n - len(starts)]
             if len(starts) == ask.n:
                 return starts
@@ -120,35 +123,29 @@ class Halving:
         marks = history.at(levels)
         while rung < len(levels) - 1:
             at = marks.of(levels[rung])
-            row = {int(t): i for i, t in enumerate(at.trial)}
-            if any(t not in seen.failed and (t not in row or t in seen.running) for t in members):
+            here = np.flatnonzero(np.isin(at.trial, members))
+            row = {int(at.trial[i]): int(i) for i in here}
+            if any(t not in row and t not in seen.out for t in members):
                 return []  # synchronous: wait for all
-            arrived = [t for t in members if t in row and t not in seen.failed]
-            k = min(floor(len(members) / self.eta + 1e-9), len(arrived))
-            if k == 0:
-                return []
-            rows = [row[t] for t in arrived]
-            best = [arrived[i] for i in best_first(at.Y[rows], at.C[rows]) if np.isfinite(at.Y[rows[i]]).all()][:k]
+            ranked = [int(at.trial[here[i]]) for i in best_first(at.Y[here], at.C[here])]
+            fit = [t for t in ranked if t not in seen.out and np.isfinite(at.Y[row[t]]).all()]
+            best = fit[: floor(len(members) / self.eta + 1e-9)]
             done = bracket.up.get(rung + 1, [])
-            owed = [t for t in best if t not in done]
-            if len(done) < len(best) and owed:
-                return self._go_on(b, rung + 1, owed[: len(best) - len(done)], len(arrived), best)
-            if not best:
-                return []
+            owed = [t for t in best if t not in done][: max(0, len(best) - len(done))]
+            if owed:  # those whose pause is still under way come next time
+                return self._go_on(b, rung + 1, [t for t in owed if t not in seen.running], ranked)
+            if not done:
+                break
             members, rung = done, rung + 1
+        if len(bracket.members) >= n0 and not any(t in seen.running for t in members):
+            seen.complete.add(b)
         return []
 
-    def _go_on(self, b: int, rung: int, trials: list[int], of: int, best: list[int]) -> list[Start]:
+    def _go_on(self, b: int, rung: int, trials: list[int], ranked: list[int]) -> list[Start]:
         tags: dict[str, Any] = {"bracket": b, "rung": rung}
-        level = self.levels[rung]
+        level, of = self.levels[rung], len(ranked)
         return [
-            Start(
-                Proposal(resume=t),
-                level,
-                level,
-                tags,
-                f"rank {best.index(t) + 1} of {of} in bracket {b}, goes on to rung {rung}",
-            )
+            Start(Proposal(resume=t), level, level, tags, f"rank {ranked.index(t) + 1} of {of}, goes on to rung {rung}")
             for t in trials
         ]
 
