@@ -37,11 +37,13 @@ class Levels:
     level: Floats
     Y: Floats
     C: Floats
+    rows: Mapping[tuple[int, float], int]  # (trial, level) -> row
 
     def of(self, level: float) -> Levels:
         """The rows of one level."""
-        rows = self.level == level
-        return Levels(self.trial[rows], self.level[rows], self.Y[rows], self.C[rows])
+        at = np.flatnonzero(self.level == level)
+        rows = {(int(t), level): i for i, t in enumerate(self.trial[at])}
+        return Levels(self.trial[at], self.level[at], self.Y[at], self.C[at], rows)
 
 
 class History:
@@ -347,6 +349,7 @@ class _Marks:
         self.trial, self.level = Buffer(dtype=np.int32), Buffer()
         self.Y, self.C = Buffer(len(self.names)), Buffer(len(self.limits))
         self.next: dict[int, int] = {}
+        self.rows: dict[tuple[int, float], int] = {}
         self.sums: dict[int, tuple[set[int], Floats]] = {}
 
     def step(self, event: Event, history: History) -> _Marks:
@@ -376,6 +379,7 @@ class _Marks:
                 self.sums[trial] = (seen, total)
                 y, position = total / len(seen), len(seen)
             while i < len(self.levels_) and position >= self.levels_[i]:
+                self.rows[trial, self.levels_[i]] = self.trial.n
                 self.trial.append(trial)
                 self.level.append(self.levels_[i])
                 self.Y.append(y)
@@ -384,7 +388,7 @@ class _Marks:
         return i
 
     def levels(self) -> Levels:
-        return Levels(self.trial.rows(), self.level.rows(), self.Y.rows(), self.C.rows())
+        return Levels(self.trial.rows(), self.level.rows(), self.Y.rows(), self.C.rows(), self.rows)
 
 
 def _violation(text: str, metrics: Mapping[str, Any], k: int) -> float:

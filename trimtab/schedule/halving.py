@@ -11,10 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from math import floor
+from math import floor, inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trimtab.parts.order import best_first
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
@@ -35,14 +36,14 @@ class _Bracket:
 @dataclass(slots=True)
 class _Seen:
     brackets: list[_Bracket] = field(default_factory=list)
-    out: set[int] = field(default_factory=set)  # failed, stopped, or finished: they go no further
+    out: set[int] = field(default_factory=set)  # failed, stopped, or finished before their time: they go no further
     complete: set[int] = field(default_factory=set)  # brackets that owe nothing any more: found out once, true for ever
-    running: set[int] = field(default_factory=set)
+    running: dict[int, float] = field(default_factory=dict)  # trial -> the budget it was started with
 
     def step(self, event: Event, history: History) -> _Seen:
         trial, body = event.trial, event.body
-        if trial is not None and event.kind in ("started", "ended"):
-            (self.running.add if event.kind == "started" else self.running.discard)(trial)
+        if event.kind == "started" and trial is not None:
+            self.running[trial] = body.get("budget", inf)
         if event.kind == "started" and "bracket" in body.get("tags", {}):
             assert trial is not None
             tags = body["tags"]
@@ -53,8 +54,11 @@ class _Seen:
                 bracket.members.append(trial)
             else:
                 bracket.up.setdefault(tags["rung"], []).append(trial)
-        elif event.kind == "ended" and body["state"] != "paused" and trial is not None:
-            self.out.add(trial)
+        elif event.kind == "ended" and trial is not None:
+            budget = self.running.pop(trial, inf)
+            top = body["state"] == "finished" and (body.get("step") or 0) >= budget  # goes on if max is raised
+            if body["state"] != "paused" and not top:
+                self.out.add(trial)
         return self
 
 
@@ -122,13 +126,14 @@ class Halving:
         levels, rung, members = self.levels, 0, bracket.members
         marks = history.at(levels)
         while rung < len(levels) - 1:
-            at = marks.of(levels[rung])
-            here = np.flatnonzero(np.isin(at.trial, members))
-            row = {int(at.trial[i]): int(i) for i in here}
+            row = {t: r for t in members if (r := marks.rows.get((t, levels[rung]))) is not None}
             if any(t not in row and t not in seen.out for t in members):
                 return []  # synchronous: wait for all
-            ranked = [int(at.trial[here[i]]) for i in best_first(at.Y[here], at.C[here])]
-            fit = [t for t in ranked if t not in seen.out and np.isfinite(at.Y[row[t]]).all()]
+            arrived, rows = list(row), list(row.values())
+            order = best_first(marks.Y[rows], marks.C[rows])
+            good: NDArray[np.bool_] = np.isfinite(marks.Y[rows]).all(axis=1)
+            ranked = [arrived[i] for i in order]
+            fit = [arrived[i] for i in order if good[i] and arrived[i] not in seen.out]
             best = fit[: floor(len(members) / self.eta + 1e-9)]
             done = bracket.up.get(rung + 1, [])
             owed = [t for t in best if t not in done][: max(0, len(best) - len(done))]
