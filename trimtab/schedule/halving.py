@@ -15,7 +15,6 @@ from math import floor, inf
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trimtab.parts.order import best_first
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
@@ -131,7 +130,7 @@ class Halving:
                 return []  # synchronous: wait for all
             arrived, rows = list(row), list(row.values())
             order = best_first(marks.Y[rows], marks.C[rows])
-            good: NDArray[np.bool_] = np.isfinite(marks.Y[rows]).all(axis=1)
+            good = np.asarray(np.isfinite(marks.Y[rows]).all(axis=1))
             ranked = [arrived[i] for i in order]
             fit = [arrived[i] for i in order if good[i] and arrived[i] not in seen.out]
             best = fit[: floor(len(members) / self.eta + 1e-9)]

@@ -13,11 +13,11 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count
 from math import inf
 from threading import Event as Flag
-from threading import Thread
+from threading import RLock, Thread
 from typing import Any
 
 from trimtab._random import seed_for
@@ -29,6 +29,7 @@ from trimtab.study._facts import complete, reported, settled
 from trimtab.study._grow import grown
 from trimtab.study._queued import queued
 from trimtab.study._stop import Rule
+from trimtab.study._tidy import tidy
 
 LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
 BATCH = 2_000  # events read at once: enough to be fast, few enough to stay small with long reports
@@ -45,12 +46,16 @@ def new_id() -> str:
 
 @dataclass(slots=True)
 class Log:
-    """One study in one storage, with the ledger and history that follow it."""
+    """One study in one storage, with the ledger and history that follow it.
+
+    The lock is for threads that share a handle: whoever decides holds it from reading to appending.
+    """
 
     storage: Storage
     study: int
     ledger: Ledger
     history: History
+    lock: Any = field(default_factory=RLock, repr=False)
 
     @classmethod
     def open(cls, storage: Storage, study: int) -> Log:
@@ -61,25 +66,28 @@ class Log:
 
     def refresh(self) -> None:
         """Read what others and we have written."""
-        while True:
-            events, mark = self.storage.read(self.study, self.ledger.version, BATCH)
-            self.ledger.extend(events)
-            if self.ledger.version >= mark.version or not events:
-                return
+        with self.lock:
+            while True:
+                events, mark = self.storage.read(self.study, self.ledger.version, BATCH)
+                self.ledger.extend(events)
+                if self.ledger.version >= mark.version or not events:
+                    return
 
     def write(self, *events: Event) -> None:
         """Append facts, unconditionally, and read on."""
-        self._read_back(events, self.storage.append(self.study, events, new_id()))
+        with self.lock:
+            self._read_back(events, self.storage.append(self.study, events, new_id()))
 
     def decide(self, *events: Event) -> bool:
         """Append decisions made on what was read; False when somebody else decided first."""
-        try:
-            mark = self.storage.append(self.study, events, new_id(), decides=self.ledger.decisions)
-        except Stale:
-            self.refresh()
-            return False
-        self._read_back(events, mark)
-        return True
+        with self.lock:
+            try:
+                mark = self.storage.append(self.study, events, new_id(), decides=self.ledger.decisions)
+            except Stale:
+                self.refresh()
+                return False
+            self._read_back(events, mark)
+            return True
 
     def _read_back(self, events: Sequence[Event], mark: Mark) -> None:
         """Take in what was just appended; when nobody wrote in between, without reading it from the storage."""
@@ -272,6 +280,8 @@ class Driver:
         failed = [r for r in ledger.rows if r.state is State.FAILED and r.valid]
         if any((r.error or {}).get("kind") == "Reject" for r in failed):
             return
+        if any(row.step is not None for row in ledger.alive.values()):
+            return  # others are on their way: the script works
         self.drain("the first trials all failed")
         raise StudyStopped(_first_failures(failed))
 
@@ -313,6 +323,8 @@ class Driver:
             self._forget(event.trial)
         if out:
             self.log.write(*out)
+        saved = {e.trial for e in events if e.kind in ("saved", "ended") and e.trial is not None}
+        tidy(self.log, (t for t in saved if ledger.rows[t].saved), self.runner.now(), self.id)
         if problem is not None:
             self.drain("the objective's answer can't be used")
             raise problem
@@ -396,7 +408,7 @@ class Driver:
 
     def start(self) -> Wait | Done | None:
         """Fill the free slots: retries, then the queue, then search. None when something was started."""
-        with self.log.storage.turn(self.log.study, 5.0):
+        with self.log.lock, self.log.storage.turn(self.log.study, 5.0):
             self.log.refresh()
             if self.log.ledger.closed is not None:
                 return Done(str(self.log.ledger.closed["text"]))
