@@ -187,6 +187,31 @@ def test_init(cli: Run) -> None:
     assert cli("init")[0] == 2
 
 
+def test_a_stopped_study_says_so_and_goes_on_with_more(cli: Run) -> None:
+    cli("run", "bowl.toml", "--trials", "2")
+    cli("stop", "bowl.toml", "--why", "enough")
+    code, out, _ = cli("run", "bowl.toml")
+    assert code == 0
+    assert out.startswith("bowl: ended — enough (2 of 4 trials, best loss ")
+    assert out.endswith("To go on: trimtab run bowl.toml --more 10\n")
+    code, out, _ = cli("run", "bowl.toml", "--more", "2")
+    assert (code, "bowl: 4 trials" in out) == (0, True)
+
+
+def test_a_stop_rule_ends_it_and_taking_the_rule_out_goes_on(cli: Run, here: Path) -> None:
+    file = here / "bowl.toml"
+    file.write_text(TOML + "\n[stop]\ntarget = 0.3\n")
+    code, out, _ = cli("run", "bowl.toml")
+    assert (code, "stopped because: target 0.3 was reached by trial 0" in out) == (0, True)
+    out = cli("run", "bowl.toml")[1]
+    assert "ended — target 0.3 was reached by trial 0" in out
+    assert "To go on: change [stop] in bowl.toml" in out
+    file.write_text(TOML)
+    code, out, err = cli("run", "bowl.toml")
+    assert "bowl: stop rules changed" in err
+    assert "bowl: 4 trials" in out
+
+
 # ── what goes wrong ──────────────────────────────────────────────────────────────────────────────────────────────
 
 

@@ -107,6 +107,8 @@ def execute(plan: Plan, target: str, given: Mapping[str, Any]) -> int:
             click.echo(f"{study.name}: {line}", err=True)
         _enqueue(study, plan)
         before = study.counts["counted"]
+        if given["more"] and (study._log.ledger.closed or {}).get("rule") == "user":
+            study.reopen()  # `trimtab stop` was the user's word, and so is --more
         total = before + given["more"] if given["more"] else given["trials"] or plan.run.get("trials")
         if total is None:
             raise FileError(f"{plan.where}: how many trials? Give [run] trials = 60, or --trials 60.")

@@ -88,8 +88,7 @@ class Plan:
         given = {k: v for k, v in self.study.items() if k not in ("name", "storage")} | {"folder": self.folder}
         if "retry" in self.run:
             given["retry"] = self.run["retry"]
-        if self.stop is not None:
-            given["stop"] = stop_rules(self.stop, self.where)
+        given["stop"] = stop_rules(self.stop or {}, self.where)  # a [stop] that was taken out of the file is gone
         return Study(self.name, self.make_space(), storage=storage or self.storage, **given)
 
     def objective(self) -> Any:

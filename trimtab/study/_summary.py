@@ -48,6 +48,12 @@ def done_line(study: Study, total: int, target: str) -> str:
     """`digits: done — 60 of 60 trials, best accuracy 0.9861 (trial 29). Go on: trimtab run digits.toml --more 40`"""
     now = status(study._log.ledger, study._log.history)
     of = f"{now.ended} of {total}" if now.ended <= total else f"{now.ended}"
+    closed = study._log.ledger.closed
+    if closed is not None:
+        way = (
+            f"trimtab run {target} --more {_more(total)}" if closed["rule"] == "user" else f"change [stop] in {target}"
+        )
+        return f"{study.name}: ended — {closed['text']} ({of} trials{_best(now)}). To go on: {way}"
     more = f"Go on: trimtab run {target} --more {_more(total)}" if target else ""
     return f"{study.name}: done — {of} trials{_best(now)}. {more}".rstrip()
 
