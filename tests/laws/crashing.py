@@ -66,7 +66,7 @@ class FragileRunner(Simulated):
         self.fuse.around(lambda: Simulated.submit(self, run))
 
 
-def new_log(storage: Memory, space: Space, searcher: Any, scheduler: Any, seed: int = 0, **more: Any) -> Log:
+def new_log(storage: Memory, space: Space | None, searcher: Any, scheduler: Any, seed: int = 0, **more: Any) -> Log:
     """A study in `storage`, without the fuse taking part."""
     settings = Settings(
         space, more.get("minimize", "loss"), None, more.get("constraints", ()), (), searcher, scheduler, None, seed,
@@ -77,16 +77,18 @@ def new_log(storage: Memory, space: Space, searcher: Any, scheduler: Any, seed: 
 
 
 def run_to_end(
-    space: Space, searcher: Searcher, scheduler: Scheduler, model: Curve, *, trials: int, fuse: Fuse, workers: int = 1,
-    seed: int = 0, **more: Any,
+    space: Space | None, searcher: Searcher, scheduler: Scheduler, model: Curve | None, *, trials: int, fuse: Fuse,
+    workers: int = 1, seed: int = 0, **more: Any,
 ) -> Log:  # fmt: skip
     """Drive a study to its end, with a new driver (and a cold ledger) after each crash."""
     storage = Fragile(fuse)
     log = new_log(storage, space, searcher, scheduler, seed, **more)
     for life in range(50):
         log = Log.open(storage, log.study)
-        runner = FragileRunner(model, fuse, workers=workers)
+        make = more.get("runner")
+        runner = make(fuse) if make else FragileRunner(model, fuse, workers=workers)
         driver = Driver(log, searcher, scheduler, runner, trials=trials, driver=f"d{life}", answer=more.get("answer"))
+        driver.watch = more.get("watch")
         try:
             driver.run()
         except Crash:

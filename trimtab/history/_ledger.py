@@ -173,6 +173,8 @@ class Ledger:
         self.alive[row.number] = row
         self.state[row.number] = int(State.RUNNING)
         if event.body["cause"] != "retry":
+            if row.losses:
+                row.losses = 0  # what it does next is another piece of work
             return event
         if was not in (State.RUNNING, State.PAUSED):  # a final end is withdrawn: methods must forget it
             self._withdraw(row)

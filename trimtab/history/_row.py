@@ -30,7 +30,7 @@ class Row:
     constraints: Mapping[str, float] = EMPTY
     error: Mapping[str, JSON] | None = None
     expires: float | None = None
-    losses: int = 0  # attempts that were lost or failed: what the retry rule counts
+    losses: int = 0  # attempts lost or failed since it was last started on purpose: what the retry rule counts
     metrics: Mapping[str, float] = EMPTY
     note: Mapping[str, JSON] = EMPTY
     notes: Mapping[str, JSON] = EMPTY

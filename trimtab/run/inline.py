@@ -92,7 +92,7 @@ class _Link:
         self.inbox: deque[Mapping[str, JSON]] = deque()
         self._kept: list[Event] = []
         self._handed = time.monotonic()
-        self.broken: Exception | None = None
+        self.broken: BaseException | None = None
 
     def post(self, kind: str, body: Mapping[str, JSON]) -> None:
         self._kept.append(Event(kind, body, self.run.trial, self.run.attempt, self.runner.now()))
@@ -116,6 +116,8 @@ class _Link:
             return
         try:
             self.runner.pump(self.take())
-        except Exception as error:
+        except KeyboardInterrupt:
+            raise  # Ctrl-C: as if it had hit the objective itself
+        except BaseException as error:
             self.broken = error
             raise

@@ -143,7 +143,8 @@ class Trial:
             raise ObjectiveError(f'trial {self.number} has a declared space; read it: trial["{name}"]')
         from trimtab.run._late import late
 
-        return late(self._run, name, domain, self._asked, self._news)
+        news = {} if self._bound else self._news  # like its reports: after the verdict nothing counts
+        return late(self._run, name, domain, self._asked, news)
 
     # the loop
 
