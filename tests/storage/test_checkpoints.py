@@ -175,10 +175,13 @@ def test_killed_while_saving(tmp_path: Path) -> None:
     for round_ in range(3):
         child = multiprocessing.get_context("spawn").Process(target=_save_for_ever, args=(str(tmp_path),))
         child.start()
-        time.sleep(0.5 + 0.03 * round_)
+        store = Checkpoints(str(tmp_path))
+        late = time.monotonic() + 60
+        while not store.steps(0, 1) and time.monotonic() < late:  # it has begun
+            time.sleep(0.02)
+        time.sleep(0.03 * round_)
         child.kill()
         child.join()
-        store = Checkpoints(str(tmp_path))
         for step in store.steps(0, 1):
             found = contents(fetch(store.place(0, 1, step)))
             assert sorted(found) == list("01234")  # whole
