@@ -10,12 +10,19 @@ from typing import Any
 import pytest
 
 from trimtab.protocol import Run
+from trimtab.run.inline import Inline
+from trimtab.run.trial import Trial
 from trimtab.search.random import RandomSearch
 from trimtab.space import Float, Space
+from trimtab.storage.memory import Memory
+from trimtab.study._driver import Driver
 
 sys.path.insert(0, str(Path(__file__).parent))
 from lawful import Case, all_over, cold_as_warm, decided_again, killed_anywhere, losing
 from population import Population
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))
+from crashing import new_log
 
 SPACE = Space({"h": Float(0, 1)})
 
@@ -118,3 +125,31 @@ def test_without_trials_left_the_others_go_on() -> None:
     log = case(trials=5).run(workers=2)
     all_over(log)
     assert len(log.ledger.rows) == 5
+
+
+def test_clones_load_real_checkpoints(tmp_path: Path) -> None:
+    """The same through the inline runner, with files: a clone begins with its source's weights, one step on."""
+    began: dict[int, tuple[float, int]] = {}
+
+    def train(t: Trial) -> None:
+        theta = float((t.checkpoint / "theta").read_text()) if t.checkpoint else 0.0
+        for step in t.steps():
+            began.setdefault(t.number, (theta, step))
+            theta += 0.1 * (1 - abs(t["h"] - theta))
+            if step % 3 == 0:
+                with t.save_checkpoint() as folder:
+                    (folder / "theta").write_text(repr(theta))
+            t.report(loss=-theta)
+
+    plan = Population(max=12, ready=3)
+    log = new_log(Memory(), SPACE, RandomSearch(), plan)
+    place = lambda trial, attempt: str(tmp_path / f"{trial}" / f"{attempt}")  # noqa: E731
+    Driver(log, RandomSearch(), plan, Inline(train, SPACE), trials=20, folder=place).run()
+    all_over(log)
+    rows = log.ledger.rows
+    clones = [row for row in rows if row.cause == "clone"]
+    assert clones
+    for row in clones:
+        trial, step = row.source
+        source = log.history.reports(trial)
+        assert began[row.number] == (-float(source.metrics["loss"][source.step == step][0]), step + 1)

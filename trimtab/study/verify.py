@@ -93,7 +93,10 @@ def rejudged(events: Sequence[Event], scheduler: Scheduler | None = None) -> Ite
         if event.kind != "judged" or event.body["by"] == "user":
             continue
         assert event.trial is not None
-        ledger.extend(events[ledger.version : max(ledger.version, event.body["seen"])])
+        if event.body["seen"] < ledger.version:  # unlike decisions, a verdict may know less than the one before it
+            ledger = Ledger(lambda since: events[since:])
+            history = History(ledger)
+        ledger.extend(events[ledger.version : event.body["seen"]])
         plan: Scheduler = scheduler or SCHEDULERS.from_json(ledger.definitions[-1]["scheduler"])
         yield event, plan.judge(shown_in(history), event.trial)
 
