@@ -224,3 +224,10 @@ def test_infeasible_and_several_objectives_have_words() -> None:
     two = tt.Study("two", {"x": "0.0..1.0"}, minimize=["a", "b"], seed=0, searcher="random")
     two.optimize(lambda t: {"a": t.number, "b": 5 - t.number}, trials=3, display=False)
     assert "front      3 trials   a 0 … 2   b 3 … 5" in summary(two)
+
+
+def test_summary_of_a_study_that_has_just_begun() -> None:
+    study = tt.Study("new", {"x": "0.0..1.0"}, minimize="loss", seed=0)
+    assert summary(study).startswith("new: 0 trials — 0 finished\n")
+    study.ask()
+    assert summary(study).startswith("new: 1 trial — 1 running\n")

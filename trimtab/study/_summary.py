@@ -87,8 +87,9 @@ def _more(total: int) -> int:
 
 
 def _headline(study: Study, now: Status, seconds: float | None, before: int) -> str:
-    words = [f"{now.finished} finished"]
+    words = [f"{now.finished} finished"] * bool(now.finished or now.ended or not now.counted)
     words += [f"{now.stopped} stopped early"] * bool(now.stopped)
+    words += [f"{now.running} running"] * bool(now.running) + [f"{now.queued} queued"] * bool(now.queued)
     words += [f"{now.failed} failed ({failed_words(now.failures)})"] * bool(now.failed)
     words += [f"{now.paused} paused"] * bool(now.paused) + [f"{now.invalid} invalid"] * bool(now.invalid)
     took = ""
@@ -99,7 +100,8 @@ def _headline(study: Study, now: Status, seconds: float | None, before: int) -> 
             else f" ({now.counted - before} of them now, in {duration(seconds)})"
         )
     why = f"     stopped because: {study.ended}" if study.ended else ""
-    return f"{study.name}: {now.counted} trials{took} — {', '.join(words)}{why}"
+    trials = f"{now.counted} trial{'s' * (now.counted != 1)}"
+    return f"{study.name}: {trials}{took} — {', '.join(words)}{why}"
 
 
 def _results(study: Study, now: Status) -> list[str]:
