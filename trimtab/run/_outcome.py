@@ -41,7 +41,8 @@ def outcome(returned: Any, trial: Trial) -> dict[str, JSON]:
         body = _body(trial, told)
         body["returned"] = _kept(returned)
         return body
-    if returned is None and trial._last:
+    if returned is None and (trial._last or trial._run.source_step):
+        # with a checkpoint of its last step there is nothing left to report: what it reported before counts
         return _body(trial, "finished") | {"returned": None}
     try:
         return _body(trial, "finished") | {"returned": _values(returned)}
