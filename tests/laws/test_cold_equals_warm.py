@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trimtab.history import History, Ledger
+from trimtab.history import History, Ledger, State
 from trimtab.log import Event
 from trimtab.protocol import Scheduler, Searcher
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
@@ -90,6 +90,18 @@ def same_columns(warm: History, cold: History, told: str) -> None:
         assert repr(warm.trial(int(number))) == repr(cold.trial(int(number))), f"trial {number}, {told}"
 
 
+def ends_say_what_columns_say(history: History, told: str) -> None:
+    """Whoever folds over ends and whoever reads Y see the same values."""
+    last = {event.trial: event for event in history.events() if event.kind == "ended"}
+    for i, number in enumerate(history.numbers):
+        if history.state[i] == State.RUNNING:
+            continue
+        y, c, _ = history.outcome(last[int(number)])
+        np.testing.assert_array_equal(y, history.Y[i], err_msg=f"trial {number}, {told}")
+        if history.state[i] != State.FAILED:
+            np.testing.assert_array_equal(c, history.C[i], err_msg=f"trial {number}, {told}")
+
+
 @pytest.mark.parametrize("world", WORLDS, ids=lambda w: w.name)
 def test_columns(world: World) -> None:
     same_at_every_prefix(world, seed=0)
@@ -98,7 +110,9 @@ def test_columns(world: World) -> None:
 def same_at_every_prefix(world: World, seed: int) -> None:
     log = random_log(world, searcher("random"), scheduler("halving", max=9), seed=seed, events=150)
     for warm, cold, told in prefixes(log, seed=seed):
-        same_columns(warm, cold, f"{world.name} study of seed {seed}, {told}")
+        where = f"{world.name} study of seed {seed}, {told}"
+        same_columns(warm, cold, where)
+        ends_say_what_columns_say(cold, where)
 
 
 def test_a_tail_that_was_dropped_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -171,17 +185,17 @@ def test_every_decision_of_a_wild_log_can_be_made_again(name: str, world: World)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHERS.names())
 def test_searchers_on_many_logs(name: str) -> None:
-    SEARCHER_CHECKS["cold_equals_warm"](make_searcher(name), events=250, seeds=range(1, 9))  # type: ignore[call-arg]
+    SEARCHER_CHECKS["cold_equals_warm"](make_searcher(name), events=160, seeds=range(1, 5))  # type: ignore[call-arg]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SCHEDULERS.names())
 def test_schedulers_on_many_logs(name: str) -> None:
-    SCHEDULER_CHECKS["cold_equals_warm"](make_scheduler(name), events=300, seeds=range(1, 9))  # type: ignore[call-arg]
+    SCHEDULER_CHECKS["cold_equals_warm"](make_scheduler(name), events=200, seeds=range(1, 7))  # type: ignore[call-arg]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(1, 11))
+@pytest.mark.parametrize("seed", range(1, 7))
 def test_columns_of_many_logs(seed: int) -> None:
     for world in WORLDS:
         same_at_every_prefix(world, seed)
