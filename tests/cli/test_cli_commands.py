@@ -115,6 +115,7 @@ def test_show_as_toml_reads_back(cli: Run, here: Path) -> None:
     plan = load(here / "again.toml")
     assert plan.make_space() == tt.load(here / "bowl.db").space
     assert plan.study["searcher"] == "random"
+    assert plan.storage == str(here / "bowl.db")
 
 
 def test_export_list_methods_verify(cli: Run, here: Path) -> None:

@@ -70,6 +70,7 @@ def _json(study: Study, which: list[int]) -> str:
 
 def _toml(study: Study) -> str:
     from trimtab.cli._line import to_toml
+    from trimtab.study._display import place
 
     newest = study._log.ledger.definitions[-1]
     document: dict[str, Any] = {"name": study.name}
@@ -80,7 +81,7 @@ def _toml(study: Study) -> str:
     for key, role in (("constraints", "constraint"), ("hidden", "test")):
         if wanted := [n for n, m in newest["metrics"].items() if m.get("role") == role]:
             document[key] = wanted
-    document["storage"] = str(getattr(study._log.storage, "path", None) or study._log.storage)
+    document["storage"] = place(study)
     document["seed"] = study.seed
     for key in ("searcher", "scheduler"):
         method = newest[key]
