@@ -184,10 +184,14 @@ def verify(target: str | None, name: str | None) -> int:
     began = time.monotonic()
     told = recompute(study._log.storage, study.name)
     took = time.monotonic() - began
-    if told.agree == told.decisions:
-        click.echo(f"{study.name}: all {told.decisions} decisions came out the same ({took:.1f} s).")
+    verdicts = f" and all {told.verdicts} verdicts" if told.verdicts else ""
+    if told.ok:
+        click.echo(f"{study.name}: all {told.decisions} decisions{verdicts} came out the same ({took:.1f} s).")
         return 0
-    click.echo(f"{study.name}: {told.agree} of {told.decisions} decisions came out the same. The first that differs:")
+    some = f" and {told.upheld} of {told.verdicts} verdicts" if told.verdicts else ""
+    click.echo(
+        f"{study.name}: {told.agree} of {told.decisions} decisions{some} came out the same. The first that differs:"
+    )
     click.echo(f"  {told.first_difference}")
     if not told.same_environment:
         click.echo(

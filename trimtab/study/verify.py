@@ -23,19 +23,22 @@ from trimtab.study._queued import queued
 class Verified:
     """What a recomputation found.
 
-    decisions, agree    how many decisions the methods made, and how many came out the same
+    decisions, agree    how many decisions (starts) the methods made, and how many came out the same
+    verdicts, upheld    how many pauses and stops a scheduler ordered, and how many it orders again
     first_difference    of the first that did not, in words
     same_environment    whether all of it was decided under the present fingerprint; elsewhere a difference is no error
     """
 
     decisions: int
     agree: int
+    verdicts: int
+    upheld: int
     first_difference: str | None
     same_environment: bool
 
     @property
     def ok(self) -> bool:
-        return self.agree == self.decisions
+        return self.agree == self.decisions and self.upheld == self.verdicts
 
 
 def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
@@ -46,7 +49,7 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
     events, environments = list(study.log()), study._log.ledger.environments
     if isinstance(storage, (str, Path)):
         study.close()
-    decided = agree = 0
+    decided = agree = verdicts = upheld = 0
     first: str | None = None
     for made, again in replayed(events):
         decided += 1
@@ -54,8 +57,16 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
             agree += 1
         elif first is None:
             first = difference(made, again)
+    for event, verdict in rejudged(events):
+        verdicts += 1
+        if verdict.go == event.body["verdict"]:
+            upheld += 1
+        elif first is None:
+            first = (
+                f"trial {event.trial} (event {event.seq}): told to {event.body['verdict']}; judged again: {verdict.go}"
+            )
     same = not environments or set(environments) == {_here()}
-    return Verified(decided, agree, first, same)
+    return Verified(decided, agree, verdicts, upheld, first, same)
 
 
 def _here() -> str:
@@ -86,16 +97,15 @@ def replayed(
 
 
 def rejudged(events: Sequence[Event], scheduler: Scheduler | None = None) -> Iterator[tuple[Event, Verdict]]:
-    """(a `judged` event of a scheduler, the verdict made again) for each pause and stop of the log."""
+    """(a `judged` event of a scheduler, the verdict made again) for each pause and stop, in the order of what they saw.
+
+    Unlike decisions, a verdict may know less than the one before it in the log.
+    """
     ledger = Ledger(lambda since: events[since:])
     history = History(ledger)
-    for event in events:
-        if event.kind != "judged" or event.body["by"] == "user":
-            continue
+    judged = [e for e in events if e.kind == "judged" and e.body["by"] != "user"]
+    for event in sorted(judged, key=lambda e: e.body["seen"]):
         assert event.trial is not None
-        if event.body["seen"] < ledger.version:  # unlike decisions, a verdict may know less than the one before it
-            ledger = Ledger(lambda since: events[since:])
-            history = History(ledger)
         ledger.extend(events[ledger.version : event.body["seen"]])
         plan: Scheduler = scheduler or SCHEDULERS.from_json(ledger.definitions[-1]["scheduler"])
         yield event, plan.judge(shown_in(history), event.trial)
