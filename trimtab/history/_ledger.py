@@ -399,6 +399,8 @@ class Ledger:
         changed = row.config != row.asked
         row.config = row.asked
         self.dirty.append(row.number)
+        if changed and row.end is not None:  # folds may rely on the configuration of a trial that has ended (paused)
+            self._new_era()
         return changed
 
     def _bare(self, event: Event) -> Event:
