@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import trimtab as tt
+from trimtab.storage import open_storage
 
 TOML = """
 name     = "slow"
@@ -69,14 +70,11 @@ def interrupted(folder: Path, number: int) -> tuple[int, str, str]:
 
 
 def _ended(folder: Path) -> int:
+    store = open_storage(folder / "slow.db")
     try:
-        study = tt.load(folder / "slow.db")
-    except tt.TrimtabError:  # not written yet
-        return 0
-    try:
-        return study.counts["finished"]
+        return tt.load(store).counts["finished"] if store.names() else 0
     finally:
-        study.close()
+        store.close()
 
 
 def check(folder: Path, number: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shlex
 import sys
 import tempfile
@@ -139,7 +140,8 @@ def _optimize(study: Study, plan: Plan, objective: Any, total: int, given: Mappi
     settings = {k: v for k, v in plan.run.items() if k in OPTIMIZE and k != "trials"}
     settings |= {k: given[k] for k in ("workers", "timeout") if given[k] is not None}
     display: Any = Display(study, total=total, mode="plain" if given["plain"] else "auto", keep=False)
-    before, study.ended = study._log.ledger.version, ""
+    before = study._log.ledger.version
+    logging.getLogger("trimtab.study._optimize").setLevel(logging.ERROR)  # that a study is done is said here, in full
     if objective is not None:
         study.optimize(objective, trials=total, display=display, **settings)
     else:
@@ -148,7 +150,7 @@ def _optimize(study: Study, plan: Plan, objective: Any, total: int, given: Mappi
             kept = {k: v for k, v in settings.items() if k in ("timeout", "grace")}
             nothing: Any = None  # the runner has the command
             study.optimize(nothing, trials=total, runner=runner, display=display, **kept)
-    return bool(study.ended) or study._log.ledger.version > before
+    return study._log.ledger.version > before
 
 
 def _command(space: Space, plan: Plan, settings: Mapping[str, Any], folder: Path | None) -> Command:
