@@ -166,9 +166,9 @@ class Ledger:
 
     def _restarted(self, event: Event, row: Row) -> Event | None:
         was = row.state
-        self.counts[self._bin(row)] -= 1
-        self.counts["running"] += 1
+        self._tally(row, -1)
         row.start(event)
+        self._tally(row, 1)
         self.waiting.pop(row.number, None)
         self.alive[row.number] = row
         self.state[row.number] = int(State.RUNNING)
@@ -258,12 +258,12 @@ class Ledger:
     def _close(self, row: Row, word: str, event: Event) -> Event | None:
         body = event.body
         superseded = row.state is State.FAILED
-        self.counts[self._bin(row)] -= 1
+        self._tally(row, -1)
         row.state = State.FAILED if word == "lost" else State[word.upper()]
         row.word, row.ended = intern(word), event.at
         if row.waits is not None:
             row.waits = None
-        self.counts[self._bin(row)] += 1
+        self._tally(row, 1)
         self.alive.pop(row.number, None)
         self.waiting.pop(row.number, None)
         for name in ("values", "metrics", "constraints", "sem", "cost", "notes"):
@@ -322,19 +322,20 @@ class Ledger:
         if body.get("again") and row.state is not State.RUNNING:
             self._again(row)
         if "valid" in body and body["valid"] != row.valid:
+            self._tally(row, -1)  # without effect where it was invalid
             row.valid = body["valid"]
+            self._tally(row, 1)
             self.invalid += -1 if row.valid else 1
             if row.cause != "added":
                 self.counted += 1 if row.valid else -1
-            self.counts[self._bin(row)] += 1 if row.valid else -1
         self._new_era()
 
     def _again(self, row: Row) -> None:
         """The user wants it run once more: its end never was, and it waits for its next attempt."""
-        self.counts[self._bin(row)] -= 1
-        self.counts["running"] += 1
+        self._tally(row, -1)
         self._withdraw(row)
         row.state, row.word, row.waits, row.verdict = State.RUNNING, "queued", "again", None
+        self._tally(row, 1)
         self.state[row.number] = int(State.RUNNING)
         self.waiting[row.number] = row
 
@@ -344,9 +345,9 @@ class Ledger:
             if new.get(name):
                 setattr(row, name, {**getattr(row, name), **new[name]})
         if row.state is State.FAILED and new.get("values"):
-            self.counts["failed"] -= 1
-            self.counts["finished"] += 1
+            self._tally(row, -1)
             row.state, row.word, row.error = State.FINISHED, "finished", None
+            self._tally(row, 1)
         self._fill(row)
         if seq is not None:
             body: dict[str, JSON] = {
@@ -385,9 +386,10 @@ class Ledger:
         number = event.trial
         return self.rows[number] if number is not None and number < len(self.rows) else None
 
-    @staticmethod
-    def _bin(row: Row) -> str:
-        return row.state.name.lower()
+    def _tally(self, row: Row, by: int) -> None:
+        """Count a trial in or out under its present state; invalid ones are counted apart."""
+        if row.valid:
+            self.counts[row.state.name.lower()] += by
 
     def _asked(self, row: Row, asked: Mapping[str, JSON] | None) -> bool:
         """Define by run: what the objective really asked for, so far, is the configuration. Whether that is news."""

@@ -30,7 +30,7 @@ def _as_float(value: Any, what: str) -> float:
         raise TypeError(f"the objective {what}: None; a number was expected")
     if isinstance(value, (str, bytes)):
         raise TypeError(f"the objective {what}: the text {value!r:.60}; a number was expected")
-    value = _single(value)
+    value = single(value)
     if isinstance(value, bool):
         raise TypeError(
             f"the objective {what}: {value!r}, a bool; a number was expected. Say float(…) if 0 or 1 is meant"
@@ -49,7 +49,7 @@ def _as_float(value: Any, what: str) -> float:
     return found
 
 
-def _single(value: Any) -> Any:
+def single(value: Any) -> Any:
     """The one element of an array or tensor; anything else unchanged."""
     if not hasattr(value, "item") or not hasattr(value, "shape"):
         return value

@@ -22,11 +22,13 @@ def open_storage(
     *,
     durability: Literal["normal", "full"] = "normal",
     read_only: bool = False,
+    create: bool = True,
 ) -> Storage:
     """The storage that a user named.
 
     where  None: memory; "digits.db" or another path: an SQLite file; "sqlite:///…" or "postgresql://…"; or
            a storage, which is given back as it is. ${NAME} stands for the environment variable of that name.
+    create False: a file that isn't there is an error
     """
     if where is None:
         return Memory()
@@ -48,6 +50,8 @@ def open_storage(
             f' Today these work: a file on a local disk, storage="{path.name or "studies"}.db",'
             ' or PostgreSQL, storage="postgresql://user:${PGPASSWORD}@host/database".'
         )
+    if not create and not path.exists():
+        raise StorageError(f'{path} does not exist, so it holds no study. tt.Study(…, storage="{text}") begins one.')
     return Sql(sqlite_url(path), durability=durability, read_only=read_only)
 
 

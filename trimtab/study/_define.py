@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from trimtab.errors import StudyMismatch, Unsupported
+from trimtab.errors import SpaceError, StudyMismatch, Unsupported
 from trimtab.log import FORMAT, JSON
 from trimtab.protocol import Scheduler, Searcher
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
@@ -21,6 +21,19 @@ def metrics_of(
 ) -> dict[str, JSON]:
     """{name: {"role": objective | constraint | test, "goal": min | max}}, minimised objectives first."""
     metrics: dict[str, JSON] = {}
+    constraints, hidden = ([names] if isinstance(names, str) else names for names in (constraints, hidden))
+    for word, names in (
+        ("minimize", minimize),
+        ("maximize", maximize),
+        ("constraints", constraints),
+        ("hidden", hidden),
+    ):
+        if names is not None and not (
+            isinstance(names, str) or (isinstance(names, Sequence) and all(isinstance(n, str) for n in names))
+        ):
+            raise TypeError(f"{word}={names!r}: a name, or a list of names.")
+        if names in ("", []) and word.endswith("imize"):
+            raise StudyMismatch(f'{word}={names!r} names no metric. Say {word}="loss", or leave it out.')
     for goal, names in (("min", minimize), ("max", maximize)):
         for name in [names] if isinstance(names, str) else names or ():
             if name in ("step", "fold", "sem"):
@@ -31,7 +44,10 @@ def metrics_of(
                 )
             metrics[name] = {"role": "objective", "goal": goal}
     for text in constraints:
-        Expression(text)  # a wrong one is refused here
+        if not Expression(text).is_condition:
+            raise SpaceError(f'The constraint "{text}" is no condition. Say what holds when it is kept: "{text} <= 8".')
+        if text in metrics:
+            raise StudyMismatch(f'The constraint "{text}" is named twice.')
         metrics[text] = {"role": "constraint"}
     for name in hidden:
         if name in metrics:
@@ -74,6 +90,13 @@ def check_unchanged(
             raise StudyMismatch(
                 f'"{name}" in {where} {_says(theirs)}; this call says {_says(mine, call=True)}. '
                 f'Objectives can\'t change in a study. Use another name, or if_exists="new" to begin a new one.'
+            )
+        limits = [n for n, m in metrics.items() if m["role"] == "constraint"]
+        had = [n for n, m in old["metrics"].items() if m["role"] == "constraint"]
+        if limits and set(limits) != set(had):
+            raise StudyMismatch(
+                f'"{name}" in {where} has {f"the constraints {had}" if had else "no constraints"}; this call says '
+                f'{limits}. Constraints can\'t change in a study. Leave them out, or use if_exists="new".'
             )
     if seed is not None and seed != old["seed"]:
         raise StudyMismatch(

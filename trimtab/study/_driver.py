@@ -321,6 +321,8 @@ class Driver:
                 body = {"state": "cancelled", "cost": event.body.get("cost", {})}
                 out.append(Event("ended", body, event.trial, event.attempt, event.at, self.id))
             self._forget(event.trial)
+            if event.body["state"] == "cancelled" and not self.draining:  # nobody asked: Ctrl-C inside the objective
+                self.drain("paused")
         if out:
             self.log.write(*out)
         saved = {e.trial for e in events if e.kind in ("saved", "ended") and e.trial is not None}
@@ -330,18 +332,7 @@ class Driver:
             raise problem
 
     def _end(self, row: Row, event: Event) -> list[Event]:
-        facts = settled(self.log.ledger, row, event)
-        *before, ended = [_by(e, self.id) for e in facts]
-        if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
-            return [*before, ended]
-        if before:
-            self.log.write(*before)
-        if ended.body.get("step") is not None and ended.body["step"] >= self.until[row.number]:
-            verdict = self._judge(row.number)
-            if verdict.go != "on":
-                word = "paused" if verdict.go == "pause" else "stopped"
-                return [self._judged(row, verdict), replace(ended, body={**ended.body, "state": word})]
-        return [ended]
+        return ending(self.log, self.scheduler, row, event, self.until[row.number], self.runner.now(), self.id)
 
     def _forget(self, trial: int) -> None:
         self.until.pop(trial, None)
@@ -382,16 +373,11 @@ class Driver:
                 self.until[trial] = inf if verdict.until is None else verdict.until
                 self.runner.send(trial, row.attempt, {"go": "on", "until": self.until[trial]})
             else:
-                self.log.write(self._judged(row, verdict))
+                self.log.write(judged(self.log, self.scheduler, row, verdict, self.runner.now(), self.id))
                 self._tell(trial, verdict.go)
 
     def _judge(self, trial: int) -> Verdict:
         return self.scheduler.judge(shown(self.log), trial)
-
-    def _judged(self, row: Row, verdict: Verdict) -> Event:
-        by = f"{self.scheduler.name}/{self.scheduler.revision}"
-        body = {"verdict": verdict.go, "step": row.step, "seen": self.log.ledger.version, "by": by, "why": verdict.why}
-        return Event("judged", body, row.number, row.attempt, self.runner.now(), self.id)
 
     def _tell(self, trial: int, go: str) -> None:
         self.told.add(trial)
@@ -530,6 +516,28 @@ def reap(log: Log, me: str, now: float) -> None:
         ends.append(Event("ended", interrupted(ledger, row), row.number, row.attempt, now, me))
     if ends:
         log.write(*ends)
+
+
+def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float, now: float, me: str) -> list[Event]:
+    """The facts of a trial's end. One that came to its milestone by returning is judged first: it may be a pause."""
+    *before, ended = [_by(e, me) for e in settled(log.ledger, row, event)]
+    if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
+        return [*before, ended]
+    if before:
+        log.write(*before)
+    if ended.body.get("step") is not None and ended.body["step"] >= until:
+        verdict = scheduler.judge(shown(log), row.number)
+        if verdict.go != "on":
+            word = "paused" if verdict.go == "pause" else "stopped"
+            told = judged(log, scheduler, row, verdict, now, me)
+            return [told, replace(ended, body={**ended.body, "state": word})]
+    return [ended]
+
+
+def judged(log: Log, scheduler: Scheduler, row: Row, verdict: Verdict, now: float, me: str) -> Event:
+    by = f"{scheduler.name}/{scheduler.revision}"
+    body = {"verdict": verdict.go, "step": row.step, "seen": log.ledger.version, "by": by, "why": verdict.why}
+    return Event("judged", body, row.number, row.attempt, now, me)
 
 
 def interrupted(ledger: Ledger, row: Row) -> dict[str, JSON]:

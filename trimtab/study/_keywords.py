@@ -42,13 +42,15 @@ def translated(owner: str) -> Callable[[Callable[P, T]], Callable[P, T]]:
     """Turn Python's complaint about an unknown keyword into one that says trimtab's word for it."""
 
     def wrap(f: Callable[P, T]) -> Callable[P, T]:
-        known = set(inspect.signature(f).parameters)
+        parameters = inspect.signature(f).parameters
+        known = set(parameters)
+        passes_on = any(p.kind is p.VAR_KEYWORD for p in parameters.values())  # the next function will check them
         call = owner if "." in owner else f"{owner}"
 
         @wraps(f)
         def called(*args: P.args, **kwargs: P.kwargs) -> T:
             for name in kwargs:
-                if name not in known:
+                if name not in known and (name in FOREIGN or not passes_on):
                     says = f"trimtab says {FOREIGN[name]}." if name in FOREIGN else did_you_mean(name, known - {"self"})
                     raise TypeError(f'{call}() has no argument "{name}". {says}')
             return f(*args, **kwargs)

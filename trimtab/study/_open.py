@@ -46,7 +46,7 @@ def delete(storage: str | Path | Storage, name: str) -> None:
 @contextmanager
 def _opened(storage: str | Path | Storage) -> Iterator[Storage]:
     """A storage, closed again if it was opened here."""
-    store = open_storage(storage)
+    store = open_storage(storage, create=False)
     try:
         yield store
     finally:

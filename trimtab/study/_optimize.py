@@ -62,18 +62,23 @@ def optimize(study: Study, objective: Objective, call: Call) -> Study:
         raise TypeError(f"optimize({objective!r}): the objective must be a function of a trial.")
     store = study._log
     store.refresh()
+    study._current()
     ledger = store.ledger
     definition = ledger.definitions[-1]
     check_fit(ledger.space, definition["metrics"], study.searcher, study.scheduler)
     total = ledger.counted + call.more if call.more is not None else call.trials
     rules = rules_from_json(definition.get("stop", ()))
+    brief = None if any(isinstance(r, Failures) and r.in_a_row is None for r in rules) else 3
     _enqueue_default(study)
-    _try_again(study)
+    if brief is not None:
+        _try_again(study)
     if total is not None and _done(study, total):
-        log.info("%s: done, %d of %d trials. Go on: more=…", study.name, ledger.counted, total)
+        study.ended = "all trials have been started" if ledger.closed is None else str(ledger.closed["text"])
+        again = "optimize(…, more=…)" if ledger.closed is None else "study.reopen(), then optimize(…)"
+        said = study.name, ledger.counted, total, study.ended, again
+        log.warning("%s: done, %d of %d trials (%s). To go on: %s", *said)
         return study
     runner = call.runner or _runner(study, objective, call)
-    brief = None if any(isinstance(r, Failures) and r.in_a_row is None for r in rules) else 3
     driver = Driver(
         store, study.searcher, study.scheduler, runner, trials=total, rules=rules, folder=study._checkpoints,
         answer=call.answer, deadline=inf if call.timeout is None else runner.now() + seconds(call.timeout), brief=brief,
@@ -99,10 +104,12 @@ def _enqueue_default(study: Study) -> None:
 
 def _try_again(study: Study) -> None:
     """After a start in which everything failed, the mended objective gets the same trials first."""
-    rows = study._log.ledger.rows
-    failed = [r.number for r in rows if r.state is State.FAILED and r.valid]
-    if failed and len(failed) == sum(r.valid for r in rows) <= 3 + 64 and len(failed) <= 16:
-        study.retry(failed)
+    rows = [r for r in study._log.ledger.rows if r.valid]
+    failed = [r for r in rows if r.state is State.FAILED]
+    if any((r.error or {}).get("kind") == "Reject" for r in failed):
+        return  # an answer, not a mistake
+    if failed and len(failed) == len(rows) <= 16:
+        study.retry([r.number for r in failed])
 
 
 def _done(study: Study, total: int) -> bool:
@@ -190,6 +197,7 @@ def _signals(driver: Driver, grace: float | str | None) -> Iterator[None]:
         yield
         return
     told: list[int] = []
+    timers: list[threading.Timer] = []
 
     def on_signal(number: int, frame: Any) -> None:
         told.append(number)
@@ -201,12 +209,17 @@ def _signals(driver: Driver, grace: float | str | None) -> Iterator[None]:
             interrupt("cancel")
         wait = seconds(grace) if grace is not None else 90.0 if number == signal.SIGTERM else inf
         if wait < inf:
-            threading.Timer(wait, lambda: driver.tell_all("kill")).start()
+            timer = threading.Timer(wait, lambda: driver.tell_all("kill"))
+            timer.daemon = True  # it must not keep a program alive that is done
+            timer.start()
+            timers.append(timer)
 
     before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield
     finally:
+        for timer in timers:
+            timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
 

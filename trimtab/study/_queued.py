@@ -39,7 +39,7 @@ class Queued:
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal] | Need:
         most = ask.n if ask.fresh is None else min(ask.n, ask.fresh)
         out: list[Proposal] = []
-        for seq in sorted(self.ledger.queue):
+        for seq in () if ask.fixed else sorted(self.ledger.queue):  # fixed values are wanted now, not the queue
             if len(out) == most:
                 break
             given = self._given(history, ask, len(out), seq)
@@ -90,15 +90,18 @@ class Queued:
             if number == end:
                 break
             if ask.fixed:
-                config = space.complete({**proposal.config, **ask.fixed}, ask.rng("fixed", number))
+                config = {**proposal.config, **ask.fixed}
+                if not self.ledger.definitions[-1].get("open"):
+                    config = space.complete(config, ask.rng("fixed", number))
                 proposal = replace(proposal, config=config)
             if policy == "avoid":
                 key = mark(space, proposal.config)  # type: ignore[arg-type]
                 if key in keys.seen or key in taken:
                     other = self._other(history, ask, number, keys.seen | taken)
-                    if other is None:
+                    if other is None and not ask.fixed:
                         break  # every configuration of this space has been tried
-                    proposal, key = replace(proposal, config=other[0], why=DRAWN_ANEW), other[1]
+                    if other is not None:  # else the user has fixed so much that nothing else is left: once more, then
+                        proposal, key = replace(proposal, config=other[0], why=DRAWN_ANEW), other[1]
                 taken.add(key)
             out.append(proposal)
         return out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, Field, fields, is_dataclass
+from numbers import Integral
 from typing import Any
 
 from trimtab._random import fresh_seed
@@ -13,7 +15,7 @@ from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
 from trimtab.study._define import RETRY, Names, check_fit, check_unchanged, definition, metrics_of
-from trimtab.study._stop import Rule, rules_to_json
+from trimtab.study._stop import RULES, Rule, rules_to_json
 
 
 class Settings:
@@ -31,8 +33,10 @@ class Settings:
         if self.named and not any(m["role"] == "objective" for m in self.metrics.values()):
             self.metrics = {**metrics_of("loss", None, (), ()), **self.metrics}
         self.searcher = None if searcher is None else SEARCHERS.make(searcher)
-        self.scheduler = _scheduler(scheduler, max_budget)
+        self.scheduler, self.max_budget = _scheduler(scheduler, max_budget), max_budget
+        self.longer = scheduler is None and max_budget is not None  # of a stored study: its own scheduler, and further
         self.duplicates, self.value, self.stop, self.retry = duplicates, value, stop, retry
+        _check_words(seed, stop, retry)
 
     def fresh(self) -> dict[str, JSON]:
         space = self.space if self.space is not None else Space({})
@@ -56,12 +60,15 @@ class Settings:
             lines += Space.from_json(old["space"]).diff(self.space)
             new["space"] = self.space.to_json()
             new.pop("open", None)
-        if self.named and self.metrics != old["metrics"]:
-            new["metrics"] = self.metrics
-            lines.append("metrics changed")
+        tests = [n for n, m in self.metrics.items() if m["role"] == "test"]
+        if tests and tests != [n for n, m in old["metrics"].items() if m["role"] == "test"]:
+            kept = {n: m for n, m in old["metrics"].items() if m["role"] != "test"}
+            new["metrics"] = kept | {n: self.metrics[n] for n in tests}
+            lines.append(f"hidden: {', '.join(tests)}")
+        scheduler = self._scheduler_again(name, SCHEDULERS.from_json(old["scheduler"]))
         for key, method, registry in (
             ("searcher", self.searcher, SEARCHERS),
-            ("scheduler", self.scheduler, SCHEDULERS),
+            ("scheduler", scheduler, SCHEDULERS),
         ):
             if method is not None and registry.to_json(method) != old[key]:
                 new[key] = registry.to_json(method)
@@ -88,6 +95,38 @@ class Settings:
         new["why"] = self.note or "; ".join(lines)
         return new, lines
 
+    def _scheduler_again(self, name: str, old: Scheduler) -> Scheduler | None:
+        """What this call makes of a stored study's scheduler. Its budget can only rise."""
+        new, had = self.scheduler, getattr(old, "max", None)
+        if self.longer and hasattr(old, "max"):
+            new = SCHEDULERS.from_json(
+                (told := SCHEDULERS.to_json(old)) | {"settings": told["settings"] | {"max": self.max_budget}}
+            )
+        most = getattr(new, "max", None)
+        if had is not None and most is not None and most < had:
+            raise StudyMismatch(
+                f'"{name}" has max_budget {had:g}; this call says {most:g}. It can only rise, because trials have run '
+                "that far. Use another name, or leave it out."
+            )
+        return new
+
+
+def _check_words(seed: Any, stop: Any, retry: Any) -> None:
+    """Refuse what could only fail later, in the middle of a run."""
+    if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
+        raise ValueError(f"seed={seed!r}: a whole number, at least 0; left out, one is drawn and stored.")
+    if stop is not None and not (isinstance(stop, (list, tuple)) and all(type(r) in RULES.values() for r in stop)):
+        raise TypeError(f"stop={stop!r}: a list of rules, such as [tt.Target(0.05), tt.Patience(30)].")
+    if retry is None:
+        return
+    if not isinstance(retry, Mapping) or not set(retry) <= {"times", "on"}:
+        raise TypeError(f'retry={retry!r}: it says {{"times": 2, "on": ["lost", "crash", "OutOfMemory"]}}.')
+    times, on = retry.get("times", 0), retry.get("on", ())
+    if not isinstance(times, Integral) or isinstance(times, bool) or times < 0 or isinstance(on, str):
+        raise TypeError(
+            f'retry={retry!r}: times is a whole number, on a list of words: {{"times": 2, "on": ["lost"]}}.'
+        )
+
 
 def _scheduler(scheduler: Any, max_budget: float | None) -> Scheduler | None:
     if scheduler is None:
@@ -96,6 +135,13 @@ def _scheduler(scheduler: Any, max_budget: float | None) -> Scheduler | None:
         return SCHEDULERS.make(scheduler, max=max_budget)  # type: ignore[no-any-return]
     if isinstance(scheduler, Mapping) and max_budget is not None:
         return SCHEDULERS.make({**scheduler, "max": max_budget})  # type: ignore[no-any-return]
+    if isinstance(scheduler, str) and any(f.name == "max" and f.default is MISSING for f in _fields(scheduler)):
+        raise TypeError(f'scheduler="{scheduler}" needs max_budget=, the steps of a full run.')
     if max_budget is not None:
         raise StudyMismatch("max_budget= goes with a scheduler's name; a scheduler object has max= of its own.")
     return SCHEDULERS.make(scheduler)  # type: ignore[no-any-return]
+
+
+def _fields(scheduler: str) -> tuple[Field[Any], ...]:
+    cls = SCHEDULERS.load(scheduler)
+    return fields(cls) if is_dataclass(cls) else ()

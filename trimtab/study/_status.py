@@ -70,6 +70,24 @@ def status(ledger: Ledger, history: History, me: str = "") -> Status:
     )  # fmt: skip
 
 
+def nothing_yet(name: str, ledger: Ledger, where: str) -> str:
+    """Why there is no best trial."""
+    counts = {**ledger.counts, "queued": len(ledger.waiting), "running": ledger.counts["running"] - len(ledger.waiting)}
+    words = [f"{counts[w]} {w}" for w in ("running", "queued", "paused", "failed", "finished") if counts[w]]
+    told = ", ".join(words) or "no trials"
+    if ledger.constraints and counts["finished"] + counts["stopped"]:
+        y, limits = ledger.Y.rows()[:, 0], ledger.C.rows()
+        done = ~np.isnan(y)
+        worst = np.max(limits[done], axis=1)
+        near = float(np.nanmin(worst)) if not np.isnan(worst).all() else math.nan
+        broken = ", ".join(f'"{text}"' for text in ledger.constraints)
+        return f'"{name}" has no feasible trial yet ({told}): all break {broken}; the closest misses by {near:.4g}.'
+    return (
+        f'"{name}" has no finished trial yet ({told}), so there is no best. Failures: study.failures() or: '
+        f"trimtab show {where} --failures"
+    )
+
+
 def _one(ledger: Ledger, history: History) -> dict[str, Any]:
     name, number = ledger.objectives[0], best_number(history)
     if number is None:

@@ -6,38 +6,27 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
-from math import inf, isfinite
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from trimtab.errors import MultiObjective, NoResult, ObjectiveError, StudyFinished, StudyMismatch, UnknownName
+from trimtab.errors import MultiObjective, NoResult, StudyMismatch, UnknownName
 from trimtab.history import History, State, Trial
 from trimtab.log import JSON, Event
-from trimtab.protocol import Done, Need, Objective, Scheduler, Searcher, Storage, Wait
+from trimtab.protocol import Need, Objective, Scheduler, Searcher, Storage
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
 from trimtab.storage import open_storage
+from trimtab.study import _hand, _mend
 from trimtab.study._asked import Asked
 from trimtab.study._define import Names
-from trimtab.study._driver import (
-    Log,
-    answered,
-    ask_of,
-    new_id,
-    read_all,
-    reap,
-    retry,
-    settle_interrupted,
-    shown,
-    started,
-)
-from trimtab.study._facts import complete, violation
+from trimtab.study._driver import Log, new_id, read_all
 from trimtab.study._keywords import translated
-from trimtab.study._queued import queued
 from trimtab.study._settings import Settings
+from trimtab.study._status import nothing_yet
 from trimtab.study._stop import Rule, best_number
 from trimtab.study._times import seconds
 
@@ -144,20 +133,16 @@ class Study:
     @classmethod
     def load(cls, storage: str | Path | Storage, name: str | None = None) -> Study:
         """A stored study as it is. name may be left out where the storage holds one study."""
-        store = open_storage(storage)
+        store = open_storage(storage, create=False)
         names = list(store.names())
-        if name is None:
-            if len(names) != 1:
-                listed = ", ".join(names) or "none"
-                raise (
-                    UnknownName("", among=names, kind="study")
-                    if not names
-                    else StudyMismatch(
-                        f"{store!r} holds {len(names)} studies ({listed}). "
-                        f"Say which: tt.load({str(storage)!r}, name={names[0]!r})."
-                    )
-                )
-            name = names[0]
+        if name is None and len(names) > 1:
+            raise StudyMismatch(
+                f"{store!r} holds {len(names)} studies ({', '.join(names)}). "
+                f"Say which: tt.load({str(storage)!r}, name={names[0]!r})."
+            )
+        if not names:
+            raise NoResult(f"{store!r} holds no study yet.")
+        name = names[0] if name is None else name
         known = store.find(name)
         if known is None:
             raise UnknownName(name, among=names, kind=f"study in {store!r}")
@@ -167,8 +152,7 @@ class Study:
         return study
 
     def __repr__(self) -> str:
-        c = self._log.ledger.counts
-        told = ", ".join(f"{n} {word}" for word, n in c.items() if n)
+        told = ", ".join(f"{n} {word}" for word, n in self._counts().items() if n and word != "counted")
         return f"Study({self.name!r}, {told or 'no trials yet'}, {self._log.storage!r})"
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -181,8 +165,10 @@ class Study:
 
     @property
     def space(self) -> Space:
+        """The space in force. With the objects that labels stand for, where this call's space has them."""
         self._log.refresh()
-        return self._log.ledger.space
+        ledger, mine = self._log.ledger, self._labels
+        return mine if mine is not None and mine.to_json() == ledger.definitions[-1]["space"] else ledger.space
 
     @property
     def seed(self) -> int:
@@ -207,12 +193,16 @@ class Study:
 
     def trial(self, number: int | Trial) -> Trial:
         """One trial by its number."""
+        self._log.refresh()
         return self._log.ledger.record(self._number(number))
 
     @property
     def counts(self) -> dict[str, int]:
         """Trials by state; `counted` is what counts towards trials=."""
         self._log.refresh()
+        return self._counts()
+
+    def _counts(self) -> dict[str, int]:
         ledger = self._log.ledger
         waiting = len(ledger.waiting)
         shown_ = {**ledger.counts, "queued": waiting, "invalid": ledger.invalid, "counted": ledger.counted}
@@ -231,7 +221,7 @@ class Study:
             )
         number = best_number(self._log.history)
         if number is None:
-            raise NoResult(self._nothing())
+            raise NoResult(nothing_yet(self.name, ledger, _where(self._log.storage)))
         return ledger.record(number)
 
     @property
@@ -246,27 +236,7 @@ class Study:
         if history.constraints:
             good &= (history.C <= 0).all(axis=1)
         rows = np.flatnonzero(good)
-        return [self.trial(int(history.numbers[rows[i]])) for i in front(history.Y[rows])]
-
-    def _nothing(self) -> str:
-        ledger, c = self._log.ledger, self.counts
-        told = (
-            ", ".join(f"{c[w]} {w}" for w in ("running", "queued", "paused", "failed", "finished") if c[w])
-            or "no trials"
-        )
-        if ledger.constraints and c["finished"] + c["stopped"]:
-            y, limits = ledger.Y.rows()[:, 0], ledger.C.rows()
-            done = ~np.isnan(y)
-            near = float(np.nanmin(np.max(limits[done], axis=1))) if done.any() else float("nan")
-            broken = ", ".join(f'"{text}"' for text in ledger.constraints)
-            return (
-                f'"{self.name}" has no feasible trial yet ({told}): all of them break {broken}; '
-                f"the closest misses by {near:.4g}."
-            )
-        return (
-            f'"{self.name}" has no finished trial yet ({told}), so there is no best. Failures: study.failures() or: '
-            f"trimtab show {_where(self._log.storage)} --failures"
-        )
+        return [self._log.ledger.record(int(history.numbers[rows[i]])) for i in front(history.Y[rows])]
 
     def failures(self) -> list[dict[str, JSON]]:
         """Failed trials, grouped by what went wrong and where: kind, text, where, trials, most frequent first."""
@@ -278,6 +248,7 @@ class Study:
         """Why a trial was tried, went on, paused or stopped: a line each, with the method that decided it."""
         from trimtab.study import _tables
 
+        self._log.refresh()
         return _tables.explain(self._log, self._number(trial))
 
     def log(self) -> Iterator[Event]:
@@ -320,59 +291,10 @@ class Study:
 
         It is yours until you tell() its end; with expires= (seconds or "2h") it is offered again after that time.
         """
-        if n is not None and n < 1:
-            raise ValueError(f"ask(n={n}): ask for at least one trial.")
-        until = None if expires is None else time.time() + seconds(expires)
-        if fixed:
-            self.enqueue(fixed)
-        got: list[Asked] = []
-        while len(got) < (n or 1):
-            try:
-                with self._log.storage.turn(self._log.study, 5.0):
-                    got += self._ask((n or 1) - len(got), until)
-            except StudyFinished:
-                if not got:
-                    raise
-                break
+        if n is not None and (not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1):
+            raise ValueError(f"ask(n={n!r}): a whole number, at least 1; without n, one trial.")
+        got = _hand.ask(self, int(n or 1), None if expires is None else time.time() + seconds(expires), fixed)
         return got if n is not None else got[0]
-
-    def _ask(self, n: int, expires: float | None) -> list[Asked]:
-        """Trials for the asking; none when another driver decided first or an answer came in: ask again."""
-        log = self._log
-        log.refresh()
-        self._current()
-        if log.ledger.alive:
-            reap(log, self._me, time.time())
-        begun = time.perf_counter()
-        events = self._offered_again(n, expires)
-        if not events:
-            ask = ask_of(log.ledger, n, None)
-            acts = self.scheduler.next(shown(log), queued(self.searcher, log.ledger), ask)
-            if isinstance(acts, Need):
-                answered(log, acts, None, time.time(), self._me)
-                return []
-            if isinstance(acts, (Wait, Done)):
-                raise StudyFinished(f'"{self.name}" has nothing to try now: {acts.why}.')
-            method = f"{self.searcher.name}/{self.searcher.revision}"
-            took = time.perf_counter() - begun
-            events = started(log.ledger, acts, ask, method, None, at=time.time(), took=round(took, 6), expires=expires)
-        if not log.decide(*events):
-            return []
-        return [Asked.of(self, e) for e in events]
-
-    def _offered_again(self, n: int, expires: float | None) -> list[Event]:
-        log, out = self._log, []
-        for trial in sorted(log.ledger.waiting)[:n]:
-            row = log.ledger.rows[trial]
-            until = settle_interrupted(log, self.scheduler, row, time.time(), self._me)
-            if until is not None:
-                event = retry(row, until, None, time.time(), log.ledger.version)
-                out.append(
-                    Event("started", {**event.body, "expires": expires}, event.trial, event.attempt, event.at)
-                    if expires
-                    else event
-                )
-        return out
 
     def _current(self) -> None:
         """Follow a change of methods that another process has made."""
@@ -395,63 +317,7 @@ class Study:
         values: a number (one objective) or {metric: value}; None: what was reported counts. Telling the same again is
         harmless; another value is refused (see correct()). cost: seconds, or {"seconds": …, …}.
         """
-        number = trial.number if isinstance(trial, (Trial, Asked)) else self._number(trial)
-        ledger = self._log.ledger
-        if number >= len(ledger.rows):
-            self._log.refresh()
-        if number >= len(ledger.rows):
-            raise UnknownName(str(number), among=[str(i) for i in range(len(ledger.rows))][-3:], kind="trial")
-        body = self._told(number, values, failed, sem)
-        if step is not None:
-            body["step"] = float(step)
-        if cost is not None:
-            body["cost"] = dict(cost) if isinstance(cost, Mapping) else {"seconds": float(cost)}
-        row = ledger.rows[number]
-        if row.state in (State.FINISHED, State.STOPPED) or (row.state is State.FAILED and body["state"] == "failed"):
-            self._told_before(number, body)
-            return
-        attempt = trial.attempt if isinstance(trial, Asked) else row.attempt
-        self._log.write(Event("ended", body, number, attempt, time.time()))
-
-    def _told(self, number: int, values: Any, failed: str | None, sem: Any) -> dict[str, JSON]:
-        ledger = self._log.ledger
-        if failed is not None:
-            if values is not None:
-                raise ObjectiveError(
-                    f"tell({number}, {values!r}, failed={failed!r}): give values or failed=, not both."
-                )
-            return {"state": "failed", "error": {"kind": "Told", "text": str(failed)}}
-        from trimtab.study._facts import named, reported
-
-        row = ledger.rows[number]
-        body: dict[str, JSON] = {"state": "finished"}
-        if values is None:
-            metrics, spread = reported(ledger, row, body)
-            if not metrics:
-                raise ObjectiveError(
-                    f"tell({number}) without values: nothing was reported. "
-                    f'Say tell({number}, {{"{ledger.objectives[0]}": …}}).'
-                )
-        else:
-            metrics, spread = named(ledger, row, _plain(values)), {}
-        if sem is not None:
-            spread = (
-                {k: float(v) for k, v in sem.items()}
-                if isinstance(sem, Mapping)
-                else {ledger.objectives[0]: float(sem)}
-            )
-        complete(ledger, body, metrics, spread)
-        return body
-
-    def _told_before(self, number: int, body: Mapping[str, JSON]) -> None:
-        row = self._log.ledger.rows[number]
-        same = body["state"] == "failed" if row.state is State.FAILED else dict(row.values) == body.get("values")
-        if not same:
-            had = f"failed ({(row.error or {}).get('text', '')})" if row.state is State.FAILED else dict(row.values)
-            raise StudyMismatch(
-                f"Trial {number} already ended with {had}; this call says {body.get('values', 'failed')}. "
-                f'To change it: study.correct({number}, {{…}}, reason="…").'
-            )
+        _hand.tell(self, trial, values, failed, sem, step, cost)
 
     def enqueue(
         self,
@@ -462,23 +328,7 @@ class Study:
         why: str = "",
     ) -> bool:
         """Try this configuration next; names left out are filled in by the searcher. False: it was queued before."""
-        self._log.refresh()
-        ledger = self._log.ledger
-        space = ledger.space
-        plain = dict(config) if ledger.definitions[-1].get("open") else space.check(config, partial=True)
-        body: dict[str, JSON] = {
-            "config": plain,
-            "key": space.key(plain) if seed is None else f"{space.key(plain)} seed {seed}",
-        }
-        if seed is not None:
-            body["seed"] = seed
-        if tags:
-            body["tags"] = dict(tags)
-        if why:
-            body["why"] = why
-        new = body["key"] not in ledger.queued_keys
-        self._log.write(Event("enqueued", body, at=time.time()))
-        return new
+        return _hand.enqueue(self, config, seed, tags, why)
 
     def add(
         self,
@@ -489,27 +339,7 @@ class Study:
         sem: Any = None,
     ) -> Trial:
         """A trial that was evaluated elsewhere. It does not count towards trials=."""
-        space = self.space
-        full = space.check(config)
-        while True:
-            log = self._log
-            number = len(log.ledger.rows)
-            body: dict[str, JSON] = {"cause": "added", "config": full, "seen": log.ledger.version, "method": "user"}
-            if tags:
-                body["tags"] = dict(tags)
-            end: dict[str, JSON] = {"state": "finished"}
-            metrics = (
-                {log.ledger.objectives[0]: float(_plain(values))}
-                if not isinstance(values, Mapping)
-                else {k: float(v) for k, v in values.items()}
-            )
-            missing = [n for n in log.ledger.objectives if n not in metrics]
-            if missing:
-                raise ObjectiveError(f'add(): no value for the objective "{missing[0]}".')
-            complete(log.ledger, end, metrics, {log.ledger.objectives[0]: float(sem)} if sem is not None else None)
-            now = time.time()
-            if log.decide(Event("started", body, number, 1, now), Event("ended", end, number, 1, now)):
-                return log.ledger.record(number)
+        return _hand.add(self, config, values, tags, sem)
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -555,71 +385,29 @@ class Study:
 
         row = self._log.ledger.rows[self._number(trial)]
         run = Run(row.number, row.attempt, row.config, row.seed, inf, row.budget, open=row.open)
-        return objective(Handle(run, _Recorder(), self._labels))
+        return objective(Handle(run, _Recorder(), None if row.open else self.space))
 
     # ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────
 
     def retry(self, trials: int | Trial | str | Sequence[int] = "failed") -> list[int]:
         """Put failed (or lost) trials back into the queue; the next run tries them first. Returns their numbers."""
-        self._log.refresh()
-        rows = self._log.ledger.rows
-        if isinstance(trials, str):
-            if trials not in ("failed", "lost"):
-                raise UnknownName(trials, among=("failed", "lost"), kind="group of trials to retry")
-            numbers = [
-                r.number
-                for r in rows
-                if r.state is State.FAILED and r.valid and (trials == "failed" or r.word == "lost")
-            ]
-        else:
-            numbers = self._numbers(trials)
-            bad = [t for t in numbers if rows[t].state is not State.FAILED]
-            if bad:
-                raise StudyMismatch(
-                    f"Trial {bad[0]} is {rows[bad[0]].word}, not failed. "
-                    "To run its configuration once more: study.enqueue(study.trial(…).config, seed=…)."
-                )
-        self._amend(numbers, {"again": True}, reason="retry")
-        return numbers
+        return _mend.retry(self, trials)
 
-    def correct(self, trial: int | Trial, values: Mapping[str, float], *, reason: str) -> Trial:
+    def correct(self, trial: int | Trial, values: float | Mapping[str, float], *, reason: str) -> Trial:
         """Give a trial other values. The log keeps both."""
-        number = self._number(trial)
-        row, ledger = self._log.ledger.rows[number], self._log.ledger
-        if row.state is State.RUNNING:
-            raise StudyMismatch(f"Trial {number} is still {row.word}; there is nothing to correct yet.")
-        if not reason:
-            raise StudyMismatch(f"correct({number}, …) needs reason=: whoever reads the log will ask.")
-        told = {k: float(_plain(v)) for k, v in values.items()}
-        for name, v in told.items():
-            if name in ledger.objectives and not isfinite(v):
-                raise ObjectiveError(
-                    f"correct({number}): {name} is {v}. To take a trial out: study.invalidate({number}, reason=…)."
-                )
-        new: dict[str, JSON] = {"values": {k: v for k, v in told.items() if k in ledger.objectives}}
-        new["metrics"] = {k: v for k, v in told.items() if k not in ledger.objectives}
-        if ledger.constraints:
-            every = {**row.metrics, **row.values, **told}
-            new["constraints"] = {text: violation(text, every) for text in ledger.constraints}
-        self._amend([number], {"set": new}, reason)
-        return ledger.record(number)
+        return _mend.correct(self, trial, values, reason)
 
     def invalidate(self, trials: int | Trial | Sequence[int], *, reason: str) -> None:
         """Take trials out: nothing reads them any more, and they don't count. restore() brings them back."""
-        numbers = self._numbers(trials)
-        running = [t for t in numbers if self._log.ledger.rows[t].state is State.RUNNING]
-        if running:
-            raise StudyMismatch(f"Trial {running[0]} is still running. Tell its end first.")
-        self._amend(numbers, {"valid": False}, reason)
+        _mend.invalidate(self, trials, reason)
 
     def restore(self, trials: int | Trial | Sequence[int], *, reason: str = "") -> None:
         """Bring invalidated trials back."""
-        self._amend(self._numbers(trials), {"valid": True}, reason)
+        _mend.restore(self, trials, reason)
 
     def note(self, trial: int | Trial | None = None, text: str = "", **attributes: JSON) -> None:
         """Keep words or numbers with a trial (or with the study). Searchers never read them."""
-        body = {"attributes": {**attributes, **({"note": text} if text else {})}}
-        self._log.write(Event("noted", body, None if trial is None else self._number(trial), at=time.time()))
+        _mend.note(self, trial, text, attributes)
 
     def stop(self, why: str = "stopped by the user") -> None:
         """End the study for every driver: running trials end at their next step. Another optimize() call of a changed
@@ -636,11 +424,6 @@ class Study:
             Event("defined", {**self._log.ledger.definitions[-1], "why": "reopened"}, at=time.time())
         ):
             pass
-
-    def _amend(self, numbers: Sequence[int], body: Mapping[str, JSON], reason: str) -> None:
-        events = [Event("amended", {**body, "reason": reason, "who": "user"}, t, at=time.time()) for t in numbers]
-        if events:
-            self._log.write(*events)
 
     def copy(self, to: str | Path | Storage, name: str | None = None) -> Study:
         """The whole log in another storage, event for event."""
@@ -703,17 +486,6 @@ class Study:
     def _numbers(self, trials: Any) -> list[int]:
         many = trials if isinstance(trials, (list, tuple, range, np.ndarray)) else [trials]
         return [self._number(t) for t in many]
-
-
-def _plain(value: Any) -> Any:
-    """numpy and one-element arrays -> float; {name: value} likewise."""
-    if isinstance(value, Mapping):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, (bool, str, bytes, complex)) or value is None:
-        raise ObjectiveError(f"a value is {value!r}; a real number was expected.")
-    if isinstance(value, (list, tuple)):
-        raise ObjectiveError(f'values come as a number or by name: {{"loss": …}}, not as a {type(value).__name__}.')
-    return float(value)
 
 
 def _folder_for(storage: Storage) -> Path | None:
