@@ -1,10 +1,11 @@
 """The median stopping rule.
 
 Idea    Stop a trial whose best value so far is worse than the median of the running means that the other trials had
-        at the same step. No rungs, no model; wraps any searcher.
+        at the same step. No rungs, no model; wraps any searcher. With several objectives: worse in every one of them,
+        so that a trial which may lie on the front goes on.
 Source  Golovin et al., Google Vizier, KDD 2017, section 3.2.2.
 Differs irregular steps: a trial's running mean at step s is the one of its nearest report at or before s.
-Cost    O(trials) a judgement.
+Cost    O(trials) a judgement and objective.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ class _Means:
 class Median:
     """Stops a trial whose best value is worse than the median of the others' running means at the same step.
 
+    With several objectives: worse in each of them.
+
     max         steps of a full run, None: as many as the objective likes
     grace       no trial is stopped before this step; None: the larger of 1 and 5 % of max
     min_trials  no trial is stopped before so many others have reached its step
@@ -85,7 +88,7 @@ class Median:
     every: float = 1
 
     name: ClassVar[str] = "median"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     resource: ClassVar[str] = "step"
     listens: ClassVar[Literal["milestones", "all"]] = "milestones"
     needs_chooser: ClassVar[bool] = False
@@ -110,11 +113,22 @@ class Median:
         return start_new(history, searcher, ask, until=self.first, budget=self.max)
 
     def judge(self, history: History, trial: int) -> Verdict:
-        objective = history.objectives[0]
-        means = history.fold((self, objective), lambda: _Means(objective, history.sign(objective)), _Means.step)
+        verdict = Verdict("on", self.first)
+        why: list[str] = []
+        for objective in history.objectives:  # one that it isn't worse in is enough to go on
+            verdict = self._judge(history, trial, objective)
+            if verdict.go == "on":
+                return verdict
+            why.append(verdict.why)
+        return Verdict("stop", why="; ".join(why)) if why else verdict
+
+    def _judge(self, history: History, trial: int, objective: str) -> Verdict:
+        """The verdict on one objective."""
+        sign = history.sign(objective)
+        means = history.fold((self, objective), lambda: _Means(objective, sign), _Means.step)
         steps = means.steps.get(trial)
         if not steps:
-            return Verdict("on", self.first)
+            return Verdict("on", self._after(history, trial))
         now = steps[-1]
         on = Verdict("on", now + self.every)
         if now < self.first or (self.max is not None and now >= self.max):
@@ -126,10 +140,14 @@ class Median:
         best = means.best[trial]
         if best > cut:
             name = "median" if self.share == 0.5 else f"{self.share:g} quantile"
-            sign = history.sign(objective)
             return Verdict(
                 "stop",
                 why=f"best {objective} {sign * best:.6g} at step {now:g} is worse than the {name} "
                 f"{sign * cut:.6g} of {len(others)} other trials",
             )
         return on
+
+    def _after(self, history: History, trial: int) -> float:
+        """The next milestone of a trial that has not reported this objective: judged again a little later."""
+        curve = history.reports(trial)
+        return max(self.first, float(curve.step.max()) + self.every) if len(curve) else self.first
