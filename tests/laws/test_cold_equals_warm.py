@@ -6,6 +6,7 @@ The logs come from trimtab.testing: real drivers, to which everything happens th
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,14 @@ import pytest
 
 from trimtab.history import History, Ledger, State
 from trimtab.log import Event
-from trimtab.protocol import Scheduler, Searcher
+from trimtab.protocol import Scheduler, Searcher, Storage
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.schedule._registry import scheduler
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.search._registry import searcher
-from trimtab.storage.memory import Memory
+from trimtab.storage import Memory, open_storage
 from trimtab.study.verify import verify
-from trimtab.testing import SCHEDULER_CHECKS, SEARCHER_CHECKS, WORLDS, World, random_log
+from trimtab.testing import SCHEDULER_CHECKS, SEARCHER_CHECKS, STORAGE_CHECKS, WORLDS, World, random_log
 from trimtab.testing._chaos import Chaos
 from trimtab.testing._searchers import prefixes
 
@@ -201,8 +202,19 @@ def test_columns_of_many_logs(seed: int) -> None:
         same_at_every_prefix(world, seed)
 
 
-def test_storage_contract_of_memory() -> None:
-    from trimtab.testing import check_storage
+# ── storages ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
-    one = Memory()
-    check_storage(lambda: one)
+
+@pytest.mark.parametrize("check", sorted(STORAGE_CHECKS))
+@pytest.mark.parametrize("kind", ["memory", "sqlite"])
+def test_storages(kind: str, check: str, tmp_path: Path) -> None:
+    made: list[Storage] = [Memory()]
+
+    def open_() -> Storage:
+        if kind == "sqlite":
+            made.append(open_storage(tmp_path / "a.db"))
+        return made[-1]
+
+    STORAGE_CHECKS[check](open_)
+    for storage in made:
+        storage.close()

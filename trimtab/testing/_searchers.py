@@ -10,7 +10,7 @@ import numpy as np
 
 from trimtab.history import History, Ledger
 from trimtab.log import JSON, Event
-from trimtab.protocol import TRAITS, Ask, Need, Proposal, Scheduler, Searcher
+from trimtab.protocol import TRAITS, Ask, Done, Need, Proposal, Scheduler, Searcher
 from trimtab.schedule.full import Full
 from trimtab.schedule.median import Median
 from trimtab.space import Bool, Choice, Int, Space
@@ -220,6 +220,8 @@ def ends_when_the_space_is_exhausted(make: Make) -> None:
             events.append(Event("ended", body, ask.number + i, 1))
         history.extend(events)
     assert len(seen) == space.size, f"{len(seen)} of {space.size} configurations were tried"
+    end = Full().next(history, queued(make(), history._ledger), ask_of(history, 1))
+    assert isinstance(end, Done), f"the study should be done; {end!r}"
 
 
 def declares_itself(make: Make) -> None:
