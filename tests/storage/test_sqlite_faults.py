@@ -369,3 +369,23 @@ def test_who_is_gone() -> None:
 def test_importing_the_room_is_light() -> None:
     code = "import sys, trimtab.storage; sys.exit('sqlalchemy' in sys.modules or 'fsspec' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.skipif(not Path("/proc/locks").exists(), reason="reads the kernel's table of locks")
+def test_a_second_handle_leaves_the_first_one_its_locks(tmp_path: Path) -> None:
+    # POSIX takes all of a process's locks on a file when it closes any handle of it
+    path = tmp_path / "s.db"
+    first = open_storage(path)
+    first.create("a", Event("defined", {}))
+
+    def held() -> int:
+        inode = str(os.stat(path).st_ino)
+        return sum(
+            f":{inode} " in line and str(os.getpid()) in line for line in Path("/proc/locks").read_text().splitlines()
+        )
+
+    before = held()
+    second = open_storage(path)
+    second.close()
+    assert held() >= before > 0
+    first.close()

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, suppress
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -42,6 +43,7 @@ class PostgresServer:
         self._url = url.set(drivername="postgresql+psycopg")
         self._full, self._read_only = durability == "full", read_only
         self.shown = shown(url)
+        self.path: Path | None = None
         notify = f", pg_notify('{SCHEMA}_' || id, '')"
         self.statements: Statements = statements(prefix=f"{SCHEMA}.", parameter="%s", clock=CLOCK, notify=notify)
         self.turns = Turns(lambda study: AdvisoryLock(self.connect, study))

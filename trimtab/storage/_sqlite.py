@@ -39,7 +39,8 @@ class SqliteFile:
     """One file. See Database in sql.py for what each method is asked for."""
 
     def __init__(self, path: Path, *, durability: str, read_only: bool) -> None:
-        self.path, self._full, self._read_only = Path(os.path.abspath(path)), durability == "full", read_only
+        self.path: Path = Path(os.path.abspath(path))
+        self._full, self._read_only = durability == "full", read_only
         self.shown = str(path)
         self.statements: Statements = statements(prefix="", parameter="?", clock=CLOCK)
         self.turns = Turns(lambda study: FileLock(self._turn_file(study)))
@@ -98,13 +99,11 @@ class SqliteFile:
         self.reader: Engine = self.writer.execution_options(reads=True)
 
     def _examine(self) -> bool:
-        """Whether the file holds our tables. Reads only; raises if it is somebody else's, damaged or newer."""
-        with open(self.path, "rb") as file:
-            if file.read(len(MAGIC)) != MAGIC:
-                raise StorageError(
-                    f"{self.shown} is not a study file (it is no SQLite database)."
-                    " It was not touched. Give another name, or move it away."
-                )
+        """Whether the file holds our tables. Reads only; raises if it is somebody else's, damaged or newer.
+
+        SQLite itself looks at the file, never open(): closing any other handle would take this process's locks on it
+        away (POSIX), and another process could then believe that it is the last one and remove the WAL.
+        """
         try:
             found, meta = self._contents("mode=ro")
         except sqlite3.OperationalError:
@@ -115,6 +114,11 @@ class SqliteFile:
             self._mode = "mode=ro&immutable=1"
             found, meta = self._contents(self._mode)
         except sqlite3.DatabaseError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_NOTADB and not self.path.read_bytes()[:16].startswith(MAGIC):
+                raise StorageError(
+                    f"{self.shown} is not a study file (it is no SQLite database)."
+                    " It was not touched. Give another name, or move it away."
+                ) from None
             raise StorageError(damaged(self.shown, error)) from error
         if found and (not found >= TABLES or "format" not in meta):
             raise StorageError(
@@ -138,7 +142,8 @@ class SqliteFile:
     def _make(self) -> None:
         """Make the tables in one transaction: many processes may try, and any of them may be killed on the way."""
         # Made by open, not by SQLite: then two processes can't both believe that they were first.
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o644))
+        with suppress(FileExistsError):  # one that is there is not opened: see _examine
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o644))
         self._inode = None
         engine = self._engine()
         try:

@@ -12,7 +12,6 @@ from threading import Condition, RLock
 from trimtab.errors import StorageError
 from trimtab.log import DECISIONS, Event, Mark, Stale
 
-
 REMEMBERED = 10_000  # append ids: an append is repeated at once or never, as none can be lost on the way here
 
 

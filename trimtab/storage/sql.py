@@ -37,6 +37,7 @@ class Database(Protocol):
     """What differs between the two: how to connect, wait, take turns, and what errors mean."""
 
     shown: str
+    path: Path | None  # of a file, for what lies beside it
     statements: Statements
     writer: Engine
     reader: Engine  # of the same connections, but with no transaction around its statements
@@ -77,6 +78,11 @@ class Sql:
 
     def __repr__(self) -> str:
         return f"Sql({self._db.shown!r})"
+
+    @property
+    def path(self) -> Path | None:
+        """The SQLite file; None for a server."""
+        return self._db.path
 
     # -- studies ------------------------------------------------------------------------------------------------
 
