@@ -201,7 +201,7 @@ class Trial:
 
     def _step_of(self, step: Real | None, fold: Whole | None) -> Real:
         if step is None:
-            at = self._step if self._step is not None else self._counted + 1
+            at = self._step if self._step is not None else self._next(fold)
         else:
             at = number(step, "gave a step to report()")
             at = int(at) if at == int(at) else at
@@ -213,6 +213,14 @@ class Trial:
         if at < 0 or (self.budget is not None and at > self.budget):
             raise ReportError(f"report(…, step={at:g}): this trial has the steps 1 to {self.budget or math.inf:g}.")
         return at
+
+    def _next(self, fold: Whole | None) -> Real:
+        """The step of a report that names none: one further, but folds of one step share it."""
+        if fold is not None and self._counted > self._run.source_step:
+            last = self._last.get(fold)
+            if last is None or last[0] < self._counted:
+                return self._counted
+        return self._counted + 1
 
     def _fresh(self, values: dict[str, Real], at: Real, fold: Whole | None) -> dict[str, Real]:
         """What of `values` was not reported before. Saying the same twice is harmless; changing it is not."""
