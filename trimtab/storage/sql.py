@@ -37,10 +37,13 @@ class Database(Protocol):
     """What differs between the two: how to connect, wait, take turns, and what errors mean."""
 
     shown: str
-    path: Path | None  # of a file, for what lies beside it
     statements: Statements
     writer: Engine
     reader: Engine  # of the same connections, but with no transaction around its statements
+
+    @property
+    def path(self) -> Path | None:
+        """Of a file, for what lies beside it."""
 
     def check(self) -> None:
         """Before each use: is it still there?"""

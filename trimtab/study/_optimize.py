@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -84,7 +83,7 @@ def optimize(study: Study, objective: Objective, call: Call) -> Study:
         answer=call.answer, deadline=inf if call.timeout is None else runner.now() + seconds(call.timeout), brief=brief,
         env=study._environment(),
     )  # fmt: skip
-    driver.watch = _Watch(study, call, total)
+    driver.watch = _Watch(study, call)
     try:
         with _signals(driver, call.grace):
             study.ended = driver.run()
@@ -108,7 +107,7 @@ def _try_again(study: Study) -> None:
     failed = [r for r in rows if r.state is State.FAILED]
     if any((r.error or {}).get("kind") == "Reject" for r in failed):
         return  # an answer, not a mistake
-    if failed and len(failed) == len(rows) <= 16:
+    if all(r.state is State.FAILED or r.waits is not None for r in rows):
         study.retry([r.number for r in failed])
 
 
@@ -153,9 +152,9 @@ def _leave(driver: Driver, runner: Any, *, own: bool) -> None:
 class _Watch:
     """Once a turn of the loop: callbacks for each new event, and the display."""
 
-    def __init__(self, study: Study, call: Call, total: int | None) -> None:
+    def __init__(self, study: Study, call: Call) -> None:
         self.study, self.callbacks, self.seen = study, call.callbacks, study._log.ledger.version
-        self.display = _display(study, call.display, total)
+        self.display = _display(study, call.display)
         self.broken: set[int] = set()
 
     def __call__(self, driver: Driver) -> None:
@@ -181,13 +180,13 @@ class _Watch:
             self.display.close(driver)
 
 
-def _display(study: Study, wanted: Any, total: int | None) -> Any:
-    """None: only in front of a person; False: never; True or a Display: yes."""
-    if wanted is False or (wanted is None and not sys.stderr.isatty()):
+def _display(study: Study, wanted: Any) -> Any:
+    """None: only in front of a person; False: never; True, a mode or a Display: yes."""
+    if wanted is False:
         return None
-    from trimtab.study._display import Display
+    from trimtab.study._display import display_for
 
-    return Display(study, total=total) if wanted in (None, True) else wanted
+    return display_for(study, wanted)
 
 
 @contextmanager

@@ -184,8 +184,9 @@ class Study:
     @property
     def trials(self) -> list[Trial]:
         """Every trial, also running, failed and invalid ones."""
-        self._log.refresh()
-        return [self._log.ledger.record(i) for i in range(len(self._log.ledger.rows))]
+        with self._log.lock:
+            self._log.refresh()
+            return [self._log.ledger.record(i) for i in range(len(self._log.ledger.rows))]
 
     def __len__(self) -> int:
         self._log.refresh()
@@ -199,8 +200,9 @@ class Study:
     @property
     def counts(self) -> dict[str, int]:
         """Trials by state; `counted` is what counts towards trials=."""
-        self._log.refresh()
-        return self._counts()
+        with self._log.lock:
+            self._log.refresh()
+            return self._counts()
 
     def _counts(self) -> dict[str, int]:
         ledger = self._log.ledger
@@ -212,31 +214,33 @@ class Study:
     @property
     def best(self) -> Trial:
         """The best feasible finished trial of a study with one objective."""
-        self._log.refresh()
-        ledger = self._log.ledger
-        if len(ledger.objectives) != 1:
-            raise MultiObjective(
-                f"This study has {len(ledger.objectives)} objectives ({', '.join(ledger.objectives)}), so there is no "
-                f"single best. Use study.front ({len(self.front)} trials)."
-            )
-        number = best_number(self._log.history)
-        if number is None:
-            raise NoResult(nothing_yet(self.name, ledger, _where(self._log.storage)))
-        return ledger.record(number)
+        with self._log.lock:
+            self._log.refresh()
+            ledger = self._log.ledger
+            if len(ledger.objectives) != 1:
+                raise MultiObjective(
+                    f"This study has {len(ledger.objectives)} objectives ({', '.join(ledger.objectives)}), so there is "
+                    f"no single best. Use study.front ({len(self.front)} trials)."
+                )
+            number = best_number(self._log.history)
+            if number is None:
+                raise NoResult(nothing_yet(self.name, ledger, _where(self._log.storage)))
+            return ledger.record(number)
 
     @property
     def front(self) -> list[Trial]:
         """The feasible trials that no other beats in every objective, oldest first."""
         from trimtab.parts.pareto import front
 
-        history = self.history
-        if not len(history):
-            return []
-        good = np.isin(history.state, (State.FINISHED, State.STOPPED)) & ~np.isnan(history.Y).any(axis=1)
-        if history.constraints:
-            good &= (history.C <= 0).all(axis=1)
-        rows = np.flatnonzero(good)
-        return [self._log.ledger.record(int(history.numbers[rows[i]])) for i in front(history.Y[rows])]
+        with self._log.lock:
+            history = self.history
+            if not len(history):
+                return []
+            good = np.isin(history.state, (State.FINISHED, State.STOPPED)) & ~np.isnan(history.Y).any(axis=1)
+            if history.constraints:
+                good &= (history.C <= 0).all(axis=1)
+            rows = np.flatnonzero(good)
+            return [self._log.ledger.record(int(history.numbers[rows[i]])) for i in front(history.Y[rows])]
 
     def failures(self) -> list[dict[str, JSON]]:
         """Failed trials, grouped by what went wrong and where: kind, text, where, trials, most frequent first."""
@@ -359,7 +363,7 @@ class Study:
         runner: Any = None,
         recycle: int | None = None,
         answer: Callable[[Need], JSON] | None = None,
-        display: bool | None = None,
+        display: Any = None,
     ) -> Study:
         """Run the objective until the study has `trials` trials (its total), or `more` further ones.
 
