@@ -13,11 +13,15 @@ from typing import Any
 
 import numpy as np
 
+from trimtab._registry import Registry
 from trimtab.errors import TrimtabError
 from trimtab.history import State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Run, Scheduler, Searcher
 from trimtab.run._late import late
+from trimtab.schedule._registry import REGISTRY as SCHEDULERS
+from trimtab.search._registry import REGISTRY as SEARCHERS
+from trimtab.space import Space
 from trimtab.storage.memory import Memory
 from trimtab.study._driver import Driver, Log, new_id
 from trimtab.study._study import Study
@@ -145,17 +149,31 @@ class ChanceRunner:
         out.append(Event(kind, body, live.run.trial, live.run.attempt, self.now()))
 
 
+def study_of(space: Space | None, searcher: Searcher, scheduler: Scheduler, **more: Any) -> Study:
+    """A study that these very methods run, also when no registry knows them (others stand in its definition then)."""
+    study = Study(
+        "checked", space, searcher=searcher if _registered(SEARCHERS, searcher) else "random",
+        scheduler=scheduler if _registered(SCHEDULERS, scheduler) else "full", **more,
+    )  # fmt: skip
+    study.searcher, study.scheduler = searcher, scheduler
+    return study
+
+
+def _registered(registry: Registry, method: Searcher | Scheduler) -> bool:
+    return method.name in registry.names() and registry.load(method.name) is type(method)
+
+
 class Chaos:
     """One random log, in the making."""
 
     def __init__(self, world: World, searcher: Searcher, scheduler: Scheduler, seed: int) -> None:
         self.world, self.rng = world, np.random.default_rng(seed)
         self.storage = Morgue()
-        self.study = Study(
-            "chaos", world.space, minimize="loss", maximize=world.maximize, constraints=world.constraints,
-            hidden=["secret"], storage=self.storage, searcher=searcher, scheduler=scheduler, seed=seed,
-            retry={"times": 2, "on": ["lost", "crash"]},
+        self.study = study_of(
+            world.space, searcher, scheduler, minimize="loss", maximize=world.maximize, hidden=["secret"], seed=seed,
+            constraints=world.constraints, storage=self.storage, retry={"times": 2, "on": ["lost", "crash"]},
         )  # fmt: skip
+        self.methods = searcher, scheduler
         self.lives = 0
         self.drivers = [self._driver(), self._driver()]
         self.by_hand: list[Any] = []
@@ -164,9 +182,7 @@ class Chaos:
         self.lives += 1
         log = Log.open(self.storage, self.study._log.study)
         runner = ChanceRunner(self.rng, self.world, slots=2)
-        return Driver(
-            log, self.study.searcher, self.study.scheduler, runner, brief=None, driver=f"d{self.lives}", answer=None
-        )
+        return Driver(log, *self.methods, runner, brief=None, driver=f"d{self.lives}")
 
     def run(self, events: int) -> list[Event]:
         """At least so many events."""
@@ -232,6 +248,8 @@ class Chaos:
 
     def _ask(self) -> None:
         if not self.world.open:
+            self.study._current()
+            self.study.searcher, self.study.scheduler = self.methods
             self.by_hand.append(self.study.ask())
 
     def _tell(self) -> None:
@@ -267,7 +285,7 @@ class Chaos:
     def _grow(self) -> None:
         if self.world.grown and self.rng.random() < 0.5:
             space = self.world.grown[int(self.rng.integers(len(self.world.grown)))]
-            Study("chaos", space, storage=self.storage)
+            Study(self.study.name, space, storage=self.storage)
 
     def _note(self) -> None:
         self.study.note(self._any(), mood=int(self.rng.integers(9)))

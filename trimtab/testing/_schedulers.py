@@ -3,22 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
-from trimtab.history import Ledger, State
+from trimtab.history import History, Ledger, State
 from trimtab.log import Event
-from trimtab.protocol import Done, Need, Run, Scheduler, Searcher, Start, Wait
+from trimtab.protocol import TRAITS, Ask, Done, Need, Proposal, Run, Scheduler, Searcher, Start, Wait
 from trimtab.run.simulated import Simulated
 from trimtab.search.random import RandomSearch
 from trimtab.space import Space
 from trimtab.study._queued import queued
 from trimtab.study._study import Study
-from trimtab.study.verify import verify
-from trimtab.testing._chaos import random_log
+from trimtab.study.verify import agreed, difference, rejudged, replayed
+from trimtab.testing._chaos import random_log, study_of
 from trimtab.testing._searchers import ask_of, prefixes
 from trimtab.testing._worlds import FLAT, WORLDS, World, measured
 
 Make = Callable[[], Scheduler]
+
+
+@dataclass(frozen=True, slots=True)
+class FirstOption:
+    """A searcher that chooses: now and then the first paused trial it is offered, else a random draw."""
+
+    name: ClassVar[str] = "first option"
+    revision: ClassVar[int] = 1
+    takes: ClassVar[frozenset[str]] = TRAITS
+    chooses: ClassVar[bool] = True
+    reads_time: ClassVar[bool] = False
+
+    def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
+        if ask.options and (ask.fresh == 0 or ask.rng("choose").random() < 0.5):
+            return [Proposal(resume=ask.options[0])]
+        return RandomSearch().propose(history, ask)
+
+
+def _searcher_for(make: Make) -> Searcher:
+    return FirstOption() if make().needs_chooser else RandomSearch()
 
 
 def worlds_for(make: Make) -> list[World]:
@@ -29,7 +50,7 @@ def cold_equals_warm(
     make: Make, *, events: int = 110, seeds: Sequence[int] = (0,), searcher: Searcher | None = None
 ) -> None:
     """At every prefix of random logs: the same starts and the same verdicts from a grown and a fresh history."""
-    method = searcher or RandomSearch()
+    method = searcher or _searcher_for(make)
     for seed in seeds:
         for world in worlds_for(make):
             log = random_log(world, method, make(), seed=seed, events=events)
@@ -68,9 +89,9 @@ def _curve(run: Run) -> Generator[tuple[float, Mapping[str, float]], None, Any]:
         yield 1.0 + 0.1 * run.config["k"], measured(run.config, step)
 
 
-def simulated(make: Make, *, workers: int, trials: int = 30, searcher: Searcher | None = None) -> Study:
+def simulated(make: Make, *, workers: int, trials: int = 30) -> Study:
     """A study of this scheduler in virtual time, run to its end."""
-    study = Study("s", Space(FLAT), searcher=searcher or RandomSearch(), scheduler=make(), seed=1)
+    study = study_of(Space(FLAT), _searcher_for(make), make(), seed=1)
     study.optimize(_objective, trials=trials, runner=Simulated(_curve, workers=workers))
     return study
 
@@ -87,8 +108,11 @@ def comes_to_an_end(make: Make) -> None:
         assert counts["counted"] == 30, f"{counts} with {workers} workers"
         assert counts["running"] == counts["queued"] == counts["failed"] == 0, f"{counts} with {workers} workers"
         assert counts["finished"] + counts["stopped"] > 0, "no trial ran to its end"
-        checked = verify(study._log.storage)
-        assert checked.ok, f"with {workers} workers: {checked.first_difference}"
+        log = list(study.log())
+        for made, again in replayed(log, study.searcher, study.scheduler):
+            assert agreed(made, again), f"with {workers} workers: {difference(made, again)}"
+        for event, verdict in rejudged(log, study.scheduler):
+            assert verdict.go == event.body["verdict"], f"with {workers} workers, event {event.seq}: now {verdict}"
 
 
 def fresh_is_kept(make: Make) -> None:

@@ -72,7 +72,11 @@ def repeated_appends_are_harmless(open_: Open) -> None:
     storage, study, _ = _new(open_)
     first = storage.append(study, [_started(0)], "a", decides=1)
     storage.append(study, [_started(1)], "b", decides=2)
-    assert storage.append(study, [_started(0)], "a", decides=1) == first
+    try:
+        again = storage.append(study, [_started(0)], "a", decides=1)
+    except Stale as error:
+        raise AssertionError("a repeated append was refused instead of being recognised by its id") from error
+    assert again == first
     assert len(storage.read(study, 0)[0]) == 3
 
 
