@@ -134,6 +134,7 @@ class Numeric:
         fixed = not isinstance(domain.low, Expression) and not isinstance(domain.high, Expression)
         self.scale = scale_of(domain, domain.low, domain.high) if fixed else None
         self.columns = (Column(name, "int" if self.whole else "real", self.scale.n if self.scale else 0),)
+        self.value_of = self.scale.pick if self.scale else None
         self._draw = _prior(domain, self.scale)
 
     def _scale(self, bounds: Bounds) -> Scale:
@@ -153,6 +154,13 @@ class Numeric:
 
     def from_unit(self, unit: FloatArray, bounds: Bounds) -> NDArray[Any]:
         return self._scale(bounds).value(unit[:, 0])
+
+    def unit_of(self, value: Any) -> float:
+        """to_unit() of one number as decode writes it; TypeError for anything else. value_of is the way back."""
+        if (type(value) is not float and type(value) is not int) or value != value:
+            raise TypeError
+        assert self.scale is not None
+        return self.scale.place(float(value))
 
     def draw(self, uniform: FloatArray) -> FloatArray:
         return uniform if self._draw is None else self._draw(uniform)
@@ -312,6 +320,18 @@ class Labels:
     def from_unit(self, unit: FloatArray, bounds: Bounds) -> NDArray[Any]:
         codes = np.floor(unit[:, 0] * len(self.labels)) if self.ordered else np.rint(unit[:, 0])
         return np.clip(codes, 0, len(self.labels) - 1)
+
+    def unit_of(self, value: Any) -> float:
+        """to_unit() of one label; KeyError or TypeError for what is none."""
+        if self._exact is None:
+            raise TypeError
+        code = self._exact[value]
+        return (code + 0.5) / len(self.labels) if self.ordered else float(code)
+
+    def value_of(self, unit: float) -> Any:
+        """The label at one finite unit."""
+        code = math.floor(unit * len(self.labels)) if self.ordered else round(unit)
+        return self.labels[min(max(code, 0), len(self.labels) - 1)]
 
     def draw(self, uniform: FloatArray) -> FloatArray:
         if self._edges is not None:

@@ -5,11 +5,14 @@ Idea    A continuous range maps its ends to 0 and 1. A range of k separate value
         i sits at (i + ½)/k. Whole numbers on a log scale have cells between log(v - ½) and log(v + ½).
 Bounds  low and high may be arrays (n,): dependent bounds, one pair a row. A scale is then made for the call.
 Outside A number outside the range extrapolates on the way in; on the way out everything is clipped to the range.
+One     `place` and `pick` are unit() and value() of one number, bit for bit: sums and products are Python's, exp and
+        log numpy's, because other libraries round them differently.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -19,6 +22,7 @@ from numpy.typing import NDArray
 FloatArray = NDArray[np.float64]
 Bound = Any  # a float, or an array (n,) of floats
 EDGES = 100_000  # with more values than these a column is as good as continuous
+EXACT = 2**53  # up to here a float tells whole numbers apart
 
 
 class Scale(Protocol):
@@ -28,8 +32,12 @@ class Scale(Protocol):
     def n(self) -> int: ...
     def unit(self, value: FloatArray) -> FloatArray: ...
     def value(self, unit: FloatArray) -> NDArray[Any]: ...
+    def place(self, value: float) -> float:
+        """unit() of one number; the bounds are numbers, too."""
+        ...
+
     def pick(self, unit: float) -> float | int:
-        """value() for one number, without numpy."""
+        """value() of one finite number; the bounds are numbers, too."""
         ...
 
     def cell(self, unit: FloatArray) -> tuple[FloatArray, FloatArray]: ...
@@ -51,7 +59,13 @@ class Line:
         value: FloatArray = np.where(unit >= 1.0, self.high, inside)
         return value
 
+    def place(self, value: float) -> float:
+        width = self.high - self.low
+        return (value - self.low) / width if width > 0 else 0.5
+
     def pick(self, unit: float) -> float:
+        if unit >= 1.0:
+            return self.high  # type: ignore[no-any-return]
         return min(max(self.low + unit * (self.high - self.low), self.low), self.high)  # type: ignore[no-any-return]
 
     def cell(self, unit: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -70,8 +84,8 @@ class LogLine:
 
     @classmethod
     def of(cls, low: Bound, high: Bound) -> LogLine:
-        log_low = np.log(low)
-        return cls(low, high, log_low, np.log(high) - log_low)
+        log_low = _number(np.log(low))
+        return cls(low, high, log_low, _number(np.log(high)) - log_low)
 
     def unit(self, value: FloatArray) -> FloatArray:
         return _ratio(_log(value) - self.log_low, self.width)
@@ -81,10 +95,16 @@ class LogLine:
         value: FloatArray = np.where(unit <= 0.0, self.low, np.where(unit >= 1.0, self.high, inside))
         return value
 
+    def place(self, value: float) -> float:
+        return _placed(value, self.log_low, self.width)
+
     def pick(self, unit: float) -> float:
         if unit <= 0.0:
             return self.low  # type: ignore[no-any-return]
-        return min(max(math.exp(self.log_low + unit * self.width), self.low), self.high)  # type: ignore[no-any-return]
+        if unit >= 1.0:
+            return self.high  # type: ignore[no-any-return]
+        value = float(np.exp(self.log_low + unit * self.width))
+        return min(max(value, self.low), self.high)  # type: ignore[no-any-return]
 
     def cell(self, unit: FloatArray) -> tuple[FloatArray, FloatArray]:
         return unit, unit
@@ -113,8 +133,8 @@ class Steps:
         return unit
 
     def value(self, unit: FloatArray) -> NDArray[Any]:
-        if self.whole and self.n > 2**53:  # beyond what a float can tell apart: Python's own whole numbers
-            return np.array([self.pick(u) if u == u else math.nan for u in unit.tolist()], dtype=object)
+        if self.whole and self.n and max(abs(self.low), abs(self.low + self.k * self.step)) > EXACT:
+            return _one_by_one(self.pick, unit)
         i = np.clip(np.floor(unit * self.k), 0, np.subtract(self.k, 1))
         if self.parts:
             i = (round(self.low * self.parts) + i * round(self.step * self.parts)) / self.parts
@@ -122,6 +142,9 @@ class Steps:
             i = self.low + i * self.step
         value: FloatArray = i
         return value
+
+    def place(self, value: float) -> float:
+        return float(((value - self.low) / self.step + 0.5) / self.k)
 
     def pick(self, unit: float) -> float | int:
         i = min(max(int(unit * self.k), 0), int(self.k) - 1)
@@ -148,8 +171,8 @@ class LogInts:
 
     @classmethod
     def of(cls, low: Bound, high: Bound) -> LogInts:
-        log_low = np.log(np.subtract(low, 0.5))
-        return cls(low, high, log_low, np.log(np.add(high, 0.5)) - log_low)
+        log_low = _number(np.log(np.subtract(low, 0.5)))
+        return cls(low, high, log_low, _number(np.log(np.add(high, 0.5))) - log_low)
 
     @property
     def n(self) -> int:
@@ -158,13 +181,18 @@ class LogInts:
     def unit(self, value: FloatArray) -> FloatArray:
         return _ratio(_log(value) - self.log_low, self.width)
 
-    def value(self, unit: FloatArray) -> FloatArray:
+    def value(self, unit: FloatArray) -> NDArray[Any]:
+        if self.n and self.high > EXACT:
+            return _one_by_one(self.pick, unit)
         rounded = np.floor(np.exp(self.log_low + np.clip(unit, 0.0, 1.0) * self.width) + 0.5)
         value: FloatArray = np.clip(rounded, self.low, self.high)
         return value
 
+    def place(self, value: float) -> float:
+        return _placed(value, self.log_low, self.width)
+
     def pick(self, unit: float) -> int:
-        value = math.floor(math.exp(self.log_low + min(max(unit, 0.0), 1.0) * self.width) + 0.5)
+        value = math.floor(float(np.exp(self.log_low + min(max(unit, 0.0), 1.0) * self.width)) + 0.5)
         return int(min(max(value, self.low), self.high))
 
     def cell(self, unit: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -191,10 +219,16 @@ class Powers:
     def unit(self, value: FloatArray) -> FloatArray:
         return (_log(value) / math.log(self.base) - self.first + 0.5) / self.k
 
-    def value(self, unit: FloatArray) -> FloatArray:
+    def value(self, unit: FloatArray) -> NDArray[Any]:
+        if self.base ** (self.first + self.k - 1) > EXACT:
+            return _one_by_one(self.pick, unit)
         table = np.array([float(self.base**e) for e in range(self.first, self.first + self.k)])
         i = np.clip(np.floor(unit * self.k), 0, self.k - 1)
         return np.where(np.isnan(i), math.nan, table[np.nan_to_num(i).astype(np.int64)])
+
+    def place(self, value: float) -> float:
+        log = float(np.log(value)) if value > 0 else math.nan
+        return (log / math.log(self.base) - self.first + 0.5) / self.k
 
     def pick(self, unit: float) -> int:
         return int(self.base ** (self.first + min(max(int(unit * self.k), 0), self.k - 1)))
@@ -220,6 +254,22 @@ def _log(value: FloatArray) -> FloatArray:
     """log, and unknown (nan) for what has none: a zero of another day must not become -inf in a model."""
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.log(np.where(value > 0, value, math.nan))
+
+
+def _number(value: Any) -> Any:
+    """A scalar of numpy's as Python's own, which is several times as fast to calculate with; arrays as they are."""
+    return value if isinstance(value, np.ndarray) else float(value)
+
+
+def _placed(value: float, log_low: float, width: float) -> float:
+    if width <= 0:
+        return 0.5 if value > 0 else math.nan
+    return (float(np.log(value)) - log_low) / width if value > 0 else math.nan
+
+
+def _one_by_one(pick: Callable[[float], float | int], unit: FloatArray) -> NDArray[Any]:
+    """Whole numbers beyond EXACT, in Python's own arithmetic."""
+    return np.array([pick(u) if u == u else math.nan for u in unit.tolist()], dtype=object)
 
 
 def _ratio(part: Any, whole: Any) -> FloatArray:

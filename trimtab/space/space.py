@@ -21,7 +21,7 @@ from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space import _arrays, _check, _draw, _forms, _sound
 from trimtab.space._arrays import CODINGS, Parameter
 from trimtab.space._build import Draft, expressions, flatten
-from trimtab.space._coding import ABSENT, Column, Numeric
+from trimtab.space._coding import ABSENT, Column, Labels, Numeric
 from trimtab.space._scale import FloatArray, edges
 from trimtab.space.domains import Choice, Derived, Int
 from trimtab.space.expression import BoolArray, Expression
@@ -84,7 +84,7 @@ class Space:
         self._read = frozenset(name for e in read for name in e.names)
         self._conditional = any(p.when is not None for p in parameters)
         self._gaps = any(p.when or p.bounds or isinstance(p.domain, Derived) for p in parameters)
-        self._simple = not self._conditional and not self._read  # nothing depends on anything
+        self._simple = not self._read and not self._gaps  # nothing depends on anything
         _sound.check_space(self)
 
     @classmethod
@@ -148,6 +148,19 @@ class Space:
         return [
             (p.name, p.coding.pick if p.coding else None, p.columns, getattr(p.domain, "value", None))
             for p in self._parameters.values()
+        ]
+
+    @cached_property
+    def _singles(self) -> list[tuple[str, int, Any, Any, Any]] | None:
+        """To code a few rows without numpy: name, column, unit_of, value_of, constant value. None: not this space."""
+        parameters = self._parameters.values()
+        if not self._simple or any(p.coding and not isinstance(p.coding, Numeric | Labels) for p in parameters):
+            return None
+        return [
+            (p.name, p.columns.start, p.coding.unit_of, p.coding.value_of, None)
+            if isinstance(p.coding, Numeric | Labels)
+            else (p.name, -1, None, None, p.domain.value)
+            for p in parameters
         ]
 
     @cached_property
