@@ -25,8 +25,6 @@ from trimtab.study._study import Study
 from trimtab.study.verify import verify
 
 ROOT = Path(__file__).parents[2]
-RETRY = {"times": 99, "on": ["lost"]}
-STEPS = 9
 PARENT = """
 import json, os, sys, time
 from trimtab.space import Choice, Float, Int, Space
