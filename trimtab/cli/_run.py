@@ -7,8 +7,8 @@ import shlex
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -141,16 +141,28 @@ def _optimize(study: Study, plan: Plan, objective: Any, total: int, given: Mappi
     settings |= {k: given[k] for k in ("workers", "timeout") if given[k] is not None}
     display: Any = Display(study, total=total, mode="plain" if given["plain"] else "auto", keep=False)
     before = study._log.ledger.version
-    logging.getLogger("trimtab.study._optimize").setLevel(logging.ERROR)  # that a study is done is said here, in full
-    if objective is not None:
-        study.optimize(objective, trials=total, display=display, **settings)
-    else:
-        runner = _command(study.space, plan, settings, study._folder)
-        with closing(runner):
-            kept = {k: v for k, v in settings.items() if k in ("timeout", "grace")}
-            nothing: Any = None  # the runner has the command
-            study.optimize(nothing, trials=total, runner=runner, display=display, **kept)
+    with _said_here("trimtab.study._optimize"):  # that a study is done, say
+        if objective is not None:
+            study.optimize(objective, trials=total, display=display, **settings)
+        else:
+            runner = _command(study.space, plan, settings, study._folder)
+            with closing(runner):
+                kept = {k: v for k, v in settings.items() if k in ("timeout", "grace")}
+                nothing: Any = None  # the runner has the command
+                study.optimize(nothing, trials=total, runner=runner, display=display, **kept)
     return study._log.ledger.version > before
+
+
+@contextmanager
+def _said_here(logger: str) -> Iterator[None]:
+    """Keep a logger's warnings back where the command says the same itself, in full."""
+    log = logging.getLogger(logger)
+    level = log.level
+    log.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        log.setLevel(level)
 
 
 def _command(space: Space, plan: Plan, settings: Mapping[str, Any], folder: Path | None) -> Command:
