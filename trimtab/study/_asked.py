@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.log import JSON, Event
 from trimtab.run.trial import Trial
 from trimtab.study._driver import run_of, shown
+from trimtab.study._grow import grow
 
 if TYPE_CHECKING:
     from trimtab.study._study import Study
@@ -34,7 +35,10 @@ class _Line:
         self.study, self.trial, self.attempt, self.until = study, trial, attempt, until
 
     def post(self, kind: str, body: Mapping[str, JSON]) -> None:
-        self.study._log.write(Event(kind, body, self.trial, self.attempt, time.time()))
+        log, now = self.study._log, time.time()
+        if body.get("asked"):
+            grow(log, self.trial, body["asked"], now, self.study._me)
+        log.write(Event(kind, body, self.trial, self.attempt, now))
 
     def wait(self) -> Mapping[str, JSON]:
         log, scheduler = self.study._log, self.study.scheduler

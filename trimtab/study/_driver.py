@@ -26,7 +26,7 @@ from trimtab.history import History, Ledger, Row, State
 from trimtab.log import JSON, Event, Mark, Stale
 from trimtab.protocol import Ask, Done, Need, Proposal, Run, Runner, Scheduler, Searcher, Start, Storage, Verdict, Wait
 from trimtab.study._facts import complete, reported, settled
-from trimtab.study._grow import grown
+from trimtab.study._grow import grow
 from trimtab.study._queued import queued
 from trimtab.study._stop import Rule
 from trimtab.study._tidy import tidy
@@ -305,7 +305,7 @@ class Driver:
                 continue  # a run of an attempt that was taken over
             row = ledger.rows[event.trial]
             if event.body.get("asked"):
-                self._grow(row, event.body["asked"])
+                grow(self.log, row.number, event.body["asked"], self.runner.now(), self.id)
             if event.kind == "reported" and max(event.body["step"]) >= self.until[event.trial]:
                 self.waiting_for.add(event.trial)
             if event.kind != "ended":
@@ -338,18 +338,6 @@ class Driver:
         self.until.pop(trial, None)
         self.waiting_for.discard(trial)
         self.told.discard(trial)
-
-    def _grow(self, row: Row, asked: Mapping[str, JSON]) -> None:
-        """Define by run: a name or a range that the space does not know yet becomes part of it."""
-        while True:
-            space = self.log.ledger.space
-            hull = grown(space, asked)
-            if hull is space:
-                return
-            why = f"asked for by trial {row.number}"
-            definition = {**self.log.ledger.definitions[-1], "space": hull.to_json(), "why": why}
-            if self.log.decide(Event("defined", definition, at=self.runner.now(), by=self.id)):
-                return
 
     # ── 2, 3 verdicts ────────────────────────────────────────────────────────────────────────────────────────────
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import SpaceError
-from trimtab.log import JSON
+from trimtab.log import JSON, Event
 from trimtab.space import Choice, Float, Int, Space
+
+if TYPE_CHECKING:
+    from trimtab.study._driver import Log
 
 
 def grown(space: Space, asked: Mapping[str, JSON]) -> Space:
@@ -18,6 +21,18 @@ def grown(space: Space, asked: Mapping[str, JSON]) -> Space:
         domain = Space.from_json(told).domains[name]
         domains[name] = _hull(name, domains[name], domain) if name in domains else domain
     return space if domains == dict(space.domains) else Space(domains)
+
+
+def grow(log: Log, trial: int, asked: Mapping[str, JSON], now: float, me: str) -> None:
+    """A name or a range that a trial has asked for, and the space does not know yet, becomes part of it."""
+    while True:
+        space = log.ledger.space
+        hull = grown(space, asked)
+        if hull is space:
+            return
+        definition = {**log.ledger.definitions[-1], "space": hull.to_json(), "why": f"asked for by trial {trial}"}
+        if log.decide(Event("defined", definition, at=now, by=me)):
+            return
 
 
 def _hull(name: str, old: Any, new: Any) -> Any:

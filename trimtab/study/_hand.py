@@ -20,6 +20,7 @@ from trimtab.run._values import plain, single
 from trimtab.study._asked import Asked
 from trimtab.study._driver import answered, ask_of, ending, reap, retry, settle_interrupted, shown, started
 from trimtab.study._facts import complete, named, settled
+from trimtab.study._grow import grow
 from trimtab.study._queued import queued
 
 if TYPE_CHECKING:
@@ -120,8 +121,12 @@ def tell(
             body["step"] = float(step)
         if cost is not None:
             body["cost"] = dict(cost) if isinstance(cost, Mapping) else {"seconds": float(cost)}
-        attempt = trial.attempt if isinstance(trial, Asked) else row.attempt
-        until = trial._until if isinstance(trial, Asked) else row.until
+        attempt, until = row.attempt, row.until
+        if isinstance(trial, Asked):
+            attempt, until = trial.attempt, trial._until
+            if trial._news:  # define by run: asked for since the last report
+                grow(log, number, trial._news, time.time(), study._me)
+                body["asked"], trial._news = trial._news, {}
         event = Event("ended", body, number, attempt, time.time())
         if row.state is State.FAILED:  # given up, and now there is a result: nothing is left to judge
             *facts, last = settled(log.ledger, row, event)

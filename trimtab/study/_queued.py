@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 TRIES = 200  # draws for a configuration that is new, before the whole space is listed
 DRAWN_ANEW = {"text": "drawn anew: the searcher's proposal had been tried already"}
+LEFT_OPEN = {"text": "left open: all that is known of the space has been tried"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,10 +99,12 @@ class Queued:
                 key = mark(space, proposal.config)  # type: ignore[arg-type]
                 if key in keys.seen or key in taken:
                     other = self._other(history, ask, number, keys.seen | taken)
-                    if other is None and not ask.fixed:
-                        break  # every configuration of this space has been tried
-                    if other is not None:  # else the user has fixed so much that nothing else is left: once more, then
+                    if other is not None:
                         proposal, key = replace(proposal, config=other[0], why=DRAWN_ANEW), other[1]
+                    elif self.ledger.definitions[-1].get("open"):  # define by run: there may be more than is known
+                        proposal = replace(proposal, config=dict(ask.fixed), why=LEFT_OPEN)
+                    elif not ask.fixed:  # what the user has fixed may be tried once more
+                        break  # every configuration of this space has been tried
                 taken.add(key)
             out.append(proposal)
         return out
