@@ -142,3 +142,14 @@ def test_weights_scale_the_kernels() -> None:
     np.testing.assert_allclose(logs(density, probes, np.ones(10)), logs(density, probes), rtol=1e-12)
     only = logs(density, density.Z[4:5], np.eye(10)[4] + 1e-300)
     assert only > logs(density, density.Z[4:5])
+
+
+def test_small_floors_do_not_depend_on_how_it_was_reached_either() -> None:
+    rng = np.random.default_rng(5)
+    layout, X = Layout([None, None], [0, 0]), rng.random((60, 2))
+    stepwise = Parzen(layout, floor=1e-3, prior_weight=1.0)
+    for i in range(60):
+        stepwise.update([i], [], X[i : i + 1])
+        at_once = Parzen(layout, floor=1e-3, prior_weight=1.0)
+        at_once.update(range(i + 1), [], X[: i + 1])
+        assert (stepwise.W[: i + 2] == at_once.W[: i + 2]).all()

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
-from math import log, log1p, pi
+from math import ceil, log, log1p, pi
 
 import numpy as np
 from numpy.random import Generator
@@ -26,7 +26,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Gaps = dict[tuple[int, int], float]  # (column, number) -> larger gap to the neighbours
 
-FEW = 8  # smaller densities are built anew each time: their smallest bandwidth depends on their size
+FEW = 8  # smaller densities are built anew each time, as all are whose smallest bandwidth depends on their size
 TABLED = 64  # columns of at most so many values are integrated over their cells; finer ones count as continuous,
 # which at the smallest bandwidth errs by less than 3e-3 of a kernel's mass, and that only beside the bounds
 PRIOR = -1  # the prior's number in the sorted columns: its centre is a neighbour like any other
@@ -105,6 +105,7 @@ class Parzen:
 
     def __init__(self, layout: Layout, *, floor: float, prior_weight: float) -> None:
         self.layout, self.floor, self.prior_weight = layout, floor, prior_weight
+        self.few = max(FEW, ceil(floor**-0.5) - 2)
         self.numbers: list[int] = []
         self.sorted: dict[int, list[tuple[float, int]]] = {j: [(0.5, PRIOR)] for j in layout.ordered}
         self._room(16)
@@ -129,7 +130,7 @@ class Parzen:
     def update(self, add: Sequence[int], drop: Collection[int], X: Floats) -> None:
         """Take in the observations `add`, rows X (len(add), d), and let go of `drop`."""
         n = len(self.numbers) + len(add) - len(drop)
-        if n < FEW or len(self.numbers) < FEW or len(add) + len(drop) > max(FEW, n // 8):
+        if min(n, len(self.numbers)) < self.few or len(add) + len(drop) > max(FEW, n // 8):
             self._rebuild(add, drop, X)
             return
         gaps: Gaps = {}
@@ -155,15 +156,17 @@ class Parzen:
                 a[at : n - 1] = a[at + 1 : n]
 
     def _put_in(self, number: int, z: Floats, gaps: Gaps) -> None:
+        """Gaps change for the neighbours, too. Those that were and stay below the floor need not be noted."""
         at = bisect_left(self.numbers, number)
         self._shift(at + 1, 1)
         self.numbers.insert(at, number)
         self._begin(at + 1, z)
-        values = z.tolist()
+        values, low = z.tolist(), 0.999 * self.floor  # sums of gaps are rounded
         for j, column in self.sorted.items():
             value = values[j]
-            p = bisect_left(column, (value, number))
-            column.insert(p, (value, number))
+            here = (value, number)
+            p = bisect_left(column, here)
+            column.insert(p, here)
             last = len(column) - 1
             left = value - column[p - 1][0] if p else 0.0
             right = column[p + 1][0] - value if p < last else 0.0
@@ -171,11 +174,13 @@ class Parzen:
             if p:
                 before, who = column[p - 1]
                 outer = before - column[p - 2][0] if p > 1 else 0.0
-                gaps[j, who] = left if left > outer else outer
+                if outer > low or left + right > low:
+                    gaps[j, who] = left if left > outer else outer
             if p < last:
                 after, who = column[p + 1]
                 outer = column[p + 2][0] - after if p + 1 < last else 0.0
-                gaps[j, who] = right if right > outer else outer
+                if outer > low or left + right > low:
+                    gaps[j, who] = right if right > outer else outer
 
     def _begin(self, row: int | slice, z: Floats) -> None:
         """A row's choices, which never change; its bandwidths are still unknown."""
@@ -197,7 +202,7 @@ class Parzen:
                     value, who = column[q]
                     left = value - column[q - 1][0] if q else 0.0
                     right = column[q + 1][0] - value if q + 1 < len(column) else 0.0
-                    gaps[j, who] = max(left, right)
+                    gaps[j, who] = left if left > right else right
         self._shift(at + 1, -1)
         del self.numbers[at]
 
@@ -246,10 +251,12 @@ class Parzen:
     def _bandwidths(self, rows: Ints, dims: Ints, gaps: Floats) -> None:
         least = max(self.floor, (len(self.numbers) + 2) ** -2)
         s = np.minimum(np.maximum(gaps, least), 1.0)
-        new = (self.shape.reshape(-1, 3)[rows * self.layout.d + dims, 0] != s).nonzero()[0]
-        if new.size:  # NaN, a new row, differs from everything
-            self._fill(rows[new], dims[new], s[new])
-            self._sum_up(rows[new])
+        new = self.shape.reshape(-1, 3)[rows * self.layout.d + dims, 0] != s  # NaN, a new row, differs from everything
+        if not new.all():
+            rows, dims, s = rows[new], dims[new], s[new]
+        if len(s):
+            self._fill(rows, dims, s)
+            self._sum_up(rows)
 
     def _fill(self, rows: Ints, dims: Ints, s: Floats) -> None:
         """Coefficients of these rows in these columns, whose bandwidths are s; all three (k,)."""
@@ -278,6 +285,8 @@ class Parzen:
 
     def _sum_up(self, rows: Ints) -> None:
         if len(self.layout.real):  # accumulate adds one after the other, whatever the shape
+            if len(rows) > 1:
+                rows = np.array(list(dict.fromkeys(rows.tolist())), np.int64)
             self.W[rows, 2 * len(self.layout.real)] = np.add.accumulate(self.const[rows], axis=1)[:, -1]
 
     # ── use ──────────────────────────────────────────────────────────────────────────────────────────────────────

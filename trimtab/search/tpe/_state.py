@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from math import ceil, isnan
+from math import ceil, isfinite, isnan
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,7 +51,7 @@ def stays(number: int, halvings: int) -> bool:
 def result_of(event: Event, history: History) -> Result:
     y, c, feasible = history.outcome(event)
     state = event.body["state"]
-    if state not in ("finished", "stopped", "paused") or np.isnan(y).any():
+    if state not in ("finished", "stopped", "paused") or any(map(isnan, y.tolist())):
         tier, within = FAILED, 0.0
     elif not feasible:
         tier, within = INFEASIBLE, float(np.where(np.isnan(c), np.inf, np.maximum(c, 0.0)).sum())
@@ -127,7 +127,8 @@ class Group:
     def resort(self, touched: set[int], X: Floats) -> None:
         """Bring both densities up to date after the trials in `touched` have started or ended."""
         good = frozenset(self._best(min(ceil(self.settings.share * self.n), self.settings.most)))
-        touched |= good ^ self.good_ones
+        if good != self.good_ones:
+            touched |= good ^ self.good_ones
         halvings = max(0, ((len(self.results) + len(self.pending)) // CAP).bit_length())
         if halvings != self.halvings:
             self.halvings = halvings
@@ -150,7 +151,7 @@ class Group:
 
     def inside(self, X: Floats) -> Floats:
         """Rows (n, d) of this group's columns; values outside a range that was narrowed count as its ends."""
-        rows: Floats = np.minimum(np.maximum(X[:, self.columns], 0.0), self.most)
+        rows: Floats = np.minimum(np.maximum(X.take(self.columns, axis=1), 0.0), self.most)
         return rows
 
     def _best(self, k: int) -> list[int]:
@@ -205,7 +206,7 @@ class Group:
         k = len(good)
         if k < len(self.good_ones) or any(entry[:2] != first_bad[:2] for entry in good):
             return None
-        if not all(np.isfinite(entry[2]) for entry in entries):
+        if not all(isfinite(entry[2]) for entry in entries):
             return None
         good.sort(key=lambda entry: entry[3])
         lead = first_bad[2] - np.array([entry[2] for entry in good])
@@ -259,8 +260,8 @@ class State:
 
     def _sync_group(self, group: Group, touched: set[int], X: Floats) -> None:
         numbers = sorted(touched)
-        unknown = np.isnan(X[numbers][:, group.columns]).any(axis=1)
-        mine = touched - {numbers[i] for i in np.flatnonzero(unknown)}
+        unknown: NDArray[np.bool_] = np.isnan(X[numbers].take(group.columns, axis=1)).any(axis=1)
+        mine = {number for number, nothing in zip(numbers, unknown, strict=True) if not nothing}
         for number in self.changed:
             group.unsee(number)
             if number not in group.results and number in mine:
