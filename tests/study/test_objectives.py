@@ -43,7 +43,7 @@ def test_questions_for_one_objective() -> None:
     s = two([(1, 1), (2, 2), (3, 0)])
     with pytest.raises(tt.MultiObjective, match=r"has 2 objectives \(error, speed\).*Use study.front \(2 trials\)"):
         s.best  # noqa: B018
-    with pytest.raises(tt.MultiObjective, match="Use trial.values"):
+    with pytest.raises(tt.MultiObjective, match=r"Use trial\.values"):
         s.trial(0).value  # noqa: B018
 
 

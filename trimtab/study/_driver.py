@@ -7,6 +7,7 @@ event that starts it is in the log.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import time
@@ -30,6 +31,8 @@ from trimtab.study._grow import grow
 from trimtab.study._queued import queued
 from trimtab.study._stop import Rule
 from trimtab.study._tidy import tidy
+
+logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
 BATCH = 2_000  # events read at once: enough to be fast, few enough to stay small with long reports
@@ -206,6 +209,7 @@ class Driver:
         self.waiting_for: set[int] = set()  # my trials that have reached it
         self.told: set[int] = set()  # my trials that have been told to pause, stop or cancel
         self.draining = ""  # why nothing more is started
+        self.repeated = False  # whether it was said that steps are run twice
         self.watch: Callable[[Driver], None] | None = None  # called once a turn of the loop
         if hasattr(runner, "pump"):
             runner.pump = self.pump
@@ -462,7 +466,18 @@ class Driver:
             self._forget(row.number)
             self.log.write(Event("ended", body, row.number, row.attempt, self.runner.now(), self.id))
             return
-        self.runner.submit(run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits))
+        run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)
+        again = (row.step or 0.0) - run.source_step
+        if again > 0 and not self.repeated:
+            self.repeated = True  # said once a run: it will be so for every trial
+            saved = (
+                "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"
+            )
+            words = row.number, run.source_step + 1, saved, again
+            logger.warning(
+                "Trial %d starts again from step %g: %s (steps repeated: %g). See trial.save_checkpoint().", *words
+            )
+        self.runner.submit(run)
 
     @contextmanager
     def _beating(self) -> Iterator[None]:
