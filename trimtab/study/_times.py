@@ -11,7 +11,7 @@ def seconds(text: float | str) -> float:
     """Seconds of a duration."""
     if isinstance(text, (int, float)) and not isinstance(text, bool):
         if not text >= 0:
-            raise ValueError(f"{text} is no duration: give seconds, or text such as \"4h\".")
+            raise ValueError(f'{text} is no duration: give seconds, or text such as "4h".')
         return float(text)
     found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", str(text).lower())
     if not found or found[2] not in UNITS:
