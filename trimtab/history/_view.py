@@ -195,7 +195,7 @@ class History:
         good = body["state"] in ("finished", "stopped", "paused")
         y = np.array([float(values[n]) if good and n in values else np.nan for n in ledger.objectives]) * ledger.signs
         c = np.array([float(limits[n]) if n in limits else np.nan for n in ledger.constraints])
-        return y, c, bool((c <= 0).all())
+        return y, c, not len(c) or bool((c <= 0).all())
 
     def at(self, levels: Sequence[float], resource: str = "step") -> Levels:
         """Each trial's first report at or past each level. With resource="fold": the mean over the folds so far.

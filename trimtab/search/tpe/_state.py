@@ -260,8 +260,8 @@ class State:
 
     def _sync_group(self, group: Group, touched: set[int], X: Floats) -> None:
         numbers = sorted(touched)
-        unknown: NDArray[np.bool_] = np.isnan(X[numbers].take(group.columns, axis=1)).any(axis=1)
-        mine = {number for number, nothing in zip(numbers, unknown, strict=True) if not nothing}
+        known = ~np.isnan(X[numbers][:, group.columns]).any(axis=1)
+        mine = {numbers[i] for i in np.flatnonzero(known).tolist()}
         for number in self.changed:
             group.unsee(number)
             if number not in group.results and number in mine:
