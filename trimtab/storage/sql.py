@@ -12,6 +12,7 @@ import json
 import os
 import re
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -78,6 +79,7 @@ class Sql:
         self._db = _database(url, durability, read_only)
         self._say = self._db.statements
         self._pid = os.getpid()
+        weakref.finalize(self, _let_go, self._db, self._pid)  # who forgets to close() leaves nothing open
 
     def __repr__(self) -> str:
         return f"Sql({self._db.shown!r})"
@@ -254,6 +256,11 @@ class Sql:
         if self._pid != os.getpid():
             self._db.forked()
             self._pid = os.getpid()
+
+
+def _let_go(db: Database, pid: int) -> None:
+    if os.getpid() == pid:  # a forked child must not close what is its parent's
+        db.close()
 
 
 def sqlite_url(path: Path) -> URL:
