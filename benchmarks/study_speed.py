@@ -72,7 +72,8 @@ def rate(system: str, processes: int, seconds: float) -> float:
         call = [sys.executable, __file__, "--worker", system, path, str(seconds)]
         if processes > 1:  # the tables are made before the race
             subprocess.run([*call[:-1], "0"], check=True, capture_output=True)
-        running = [subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(processes)]
+        pipe = subprocess.PIPE
+        running = [subprocess.Popen(call, stdout=pipe, stderr=pipe, text=True) for _ in range(processes)]
         done = 0
         for process in running:
             out, err = process.communicate()

@@ -83,6 +83,6 @@ class Reject(Exception):
 
 
 def did_you_mean(name: str, among: Collection[str]) -> str:
-    """"Did you mean …?" with the nearest name, or the list of known ones."""
+    """ "Did you mean …?" with the nearest name, or the list of known ones."""
     near = get_close_matches(name, list(among), n=1)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(among)) or 'none'}."

@@ -10,7 +10,8 @@ from typing import Any, Literal
 
 JSON = Any
 Kind = Literal[
-    "defined", "enqueued", "started", "reported", "judged", "ended", "saved", "dropped", "amended", "answered", "noted", "closed"
+    "defined", "enqueued", "started", "reported", "judged", "ended", "saved", "dropped", "amended", "answered", "noted",
+    "closed",
 ]  # fmt: skip
 KINDS: frozenset[str] = frozenset(Kind.__args__)  # type: ignore[attr-defined]
 DECISIONS: frozenset[str] = frozenset({"started", "defined", "dropped", "closed"})

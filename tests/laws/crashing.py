@@ -11,7 +11,8 @@ from trimtab.run.simulated import Simulated
 from trimtab.space import Space
 from trimtab.storage.memory import Memory
 from trimtab.study._define import metrics_of
-from trimtab.study._driver import Driver, Log
+from trimtab.study._driver import Driver
+from trimtab.study._log import Log
 from trimtab.study._settings import Settings
 
 Curve = Callable[[Run], Generator[tuple[float, Mapping[str, float]], None, Any]]

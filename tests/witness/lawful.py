@@ -15,7 +15,8 @@ from typing import Any
 
 from trimtab.history import History, State
 from trimtab.protocol import Ask, Done, Need, Start, Verdict, Wait
-from trimtab.study._driver import Driver, Log
+from trimtab.study._driver import Driver
+from trimtab.study._log import Log
 from trimtab.study.verify import agreed, difference, rejudged, replayed
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "laws"))

@@ -13,7 +13,8 @@ from trimtab.run.simulated import Simulated
 from trimtab.search.random import RandomSearch
 from trimtab.space import Float, Int, Space
 from trimtab.storage.memory import Memory
-from trimtab.study._driver import Driver, Log
+from trimtab.study._driver import Driver
+from trimtab.study._log import Log
 
 sys.path.insert(0, str(Path(__file__).parent))
 from bandit import Bandit

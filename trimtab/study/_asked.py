@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.log import JSON, Event
 from trimtab.run.trial import Trial
-from trimtab.study._driver import run_of, shown
 from trimtab.study._grow import grow
+from trimtab.study._log import shown
+from trimtab.study._starts import run_of
 
 if TYPE_CHECKING:
     from trimtab.study._study import Study

@@ -14,177 +14,26 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from itertools import count
 from math import inf
 from threading import Event as Flag
-from threading import RLock, Thread
+from threading import Thread
 from typing import Any
 
-from trimtab._random import seed_for
 from trimtab.errors import StudyStopped
-from trimtab.history import History, Ledger, Row, State
-from trimtab.log import JSON, Event, Mark, Stale
-from trimtab.protocol import Ask, Done, Need, Proposal, Run, Runner, Scheduler, Searcher, Start, Storage, Verdict, Wait
-from trimtab.study._facts import complete, reported, settled
+from trimtab.history import Ledger, Row, State
+from trimtab.log import JSON, Event
+from trimtab.protocol import Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
+from trimtab.study._ends import by, ending, judged, reap, settle_interrupted
 from trimtab.study._grow import grow
+from trimtab.study._log import Log, shown
 from trimtab.study._queued import queued
+from trimtab.study._starts import ask_of, retry, run_of, started, twin_of
 from trimtab.study._stop import Rule
 from trimtab.study._tidy import tidy
 
 logger = logging.getLogger(__name__)
 
 LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
-BATCH = 2_000  # events read at once: enough to be fast, few enough to stay small with long reports
-
-
-_PREFIX = uuid.uuid4().hex[:12]  # of this interpreter; the pid tells a fork from its parent
-_COUNT = count(1)
-
-
-def new_id() -> str:
-    """An append id that nobody else will ever use."""
-    return f"{_PREFIX}-{os.getpid():x}-{next(_COUNT):x}"
-
-
-@dataclass(slots=True)
-class Log:
-    """One study in one storage, with the ledger and history that follow it.
-
-    The lock is for threads that share a handle: whoever decides holds it from reading to appending.
-    """
-
-    storage: Storage
-    study: int
-    ledger: Ledger
-    history: History
-    lock: Any = field(default_factory=RLock, repr=False)
-
-    @classmethod
-    def open(cls, storage: Storage, study: int) -> Log:
-        ledger = Ledger(lambda since: read_all(storage, study, since))
-        log = cls(storage, study, ledger, History(ledger))
-        log.refresh()
-        return log
-
-    def refresh(self) -> None:
-        """Read what others and we have written."""
-        with self.lock:
-            while True:
-                events, mark = self.storage.read(self.study, self.ledger.version, BATCH)
-                self.ledger.extend(events)
-                if self.ledger.version >= mark.version or not events:
-                    return
-
-    def write(self, *events: Event) -> None:
-        """Append facts, unconditionally, and read on."""
-        with self.lock:
-            self._read_back(events, self.storage.append(self.study, events, new_id()))
-
-    def decide(self, *events: Event) -> bool:
-        """Append decisions made on what was read; False when somebody else decided first."""
-        with self.lock:
-            try:
-                mark = self.storage.append(self.study, events, new_id(), decides=self.ledger.decisions)
-            except Stale:
-                self.refresh()
-                return False
-            self._read_back(events, mark)
-            return True
-
-    def _read_back(self, events: Sequence[Event], mark: Mark) -> None:
-        """Take in what was just appended; when nobody wrote in between, without reading it from the storage."""
-        first = self.ledger.version + 1
-        if mark.version != self.ledger.version + len(events):
-            self.refresh()
-            return
-        self.ledger.extend(
-            [Event(e.kind, e.body, e.trial, e.attempt, e.at, e.by, first + i) for i, e in enumerate(events)]
-        )
-
-
-def read_all(storage: Storage, study: int, since: int = 0) -> Iterator[Event]:
-    """Every event with seq > since, a batch at a time."""
-    while True:
-        events, _ = storage.read(study, since, BATCH)
-        yield from events
-        if len(events) < BATCH:
-            return
-        since = events[-1].seq
-
-
-def shown_in(history: History) -> History:
-    """The history that methods get to see: of the regime in force, where the study has regimes."""
-    regime = history.definitions[-1].get("regime")
-    return history.view(regime=regime) if regime else history
-
-
-def shown(log: Log) -> History:
-    return shown_in(log.history)
-
-
-def ask_of(ledger: Ledger, n: int, fresh: int | None) -> Ask:
-    """The outer Ask of a decision, as it is stored in `started`."""
-    definition = ledger.definitions[-1]
-    tags = {"regime": definition["regime"]} if definition.get("regime") else {}
-    return Ask(number=len(ledger.rows), n=n, move=ledger.move, seed=definition["seed"], fresh=fresh, tags=tags)
-
-
-def started(
-    ledger: Ledger, starts: Sequence[Start], ask: Ask, method: str, owner: str | None, *, at: float, took: float,
-    expires: float | None = None, env: str = "",
-) -> list[Event]:  # fmt: skip
-    """The `started` events of one decision. New trials are numbered in the order of the starts."""
-    open_ = bool(ledger.definitions[-1].get("open"))
-    number, out = ask.number, []
-    asked = ask.to_json()
-    for i, start in enumerate(starts):
-        p = start.proposal
-        tags = {**ask.tags, **p.tags, **start.tags} if (ask.tags or p.tags or start.tags) else {}
-        if p.resume is not None:
-            row = ledger.rows[p.resume]
-            trial, attempt, cause = row.number, row.attempt + 1, "promote"
-            body: dict[str, JSON] = {"cause": cause, "method": method}
-            saved = row.newest()
-            if saved is not None:
-                body["source"] = [trial, saved["step"]]
-        else:
-            queue = tags.pop("queue", None)
-            trial, attempt = number, 1
-            cause = "queue" if queue is not None else "clone" if p.source is not None else "new"
-            seed = p.seed if p.seed is not None else seed_for(ask.seed, "objective", trial)
-            body = {"cause": cause, "config": p.config or {}, "seed": seed, "method": method}
-            if queue is not None:
-                body["queue"] = queue
-            if open_:
-                body["open"] = True
-            if p.source is not None:
-                body["source"] = list(p.source)
-            number += 1
-        if p.parents:
-            body["parents"] = {role: list(at_) for role, at_ in p.parents.items()}
-        if start.until != inf:
-            body["until"] = start.until
-        if start.budget is not None:
-            body["budget"] = start.budget
-        if tags:
-            body["tags"] = tags
-        if p.note:
-            body["note"] = dict(p.note)
-        why = {**p.why, "plan": start.why} if start.why else p.why
-        if why:
-            body["why"] = why
-        body["seen"], body["ask"] = ledger.version, asked if i == 0 else {**asked, "i": i}
-        if took:
-            body["took"] = took
-        if owner is not None:
-            body["owner"] = owner
-        if expires is not None:
-            body["expires"] = expires
-        if env:
-            body["env"] = env
-        out.append(Event("started", body, trial, attempt, at, owner or ""))
-    return out
 
 
 class Driver:
@@ -204,7 +53,7 @@ class Driver:
         self.log, self.searcher, self.scheduler, self.runner = log, searcher, scheduler, runner
         self.trials, self.rules, self.folder, self.answer = trials, list(rules), folder, answer
         self.deadline, self.env, self.brief, self.limits = deadline, env, brief, dict(limits or {})
-        self.id = driver or f"{socket.gethostname()}:{os.getpid()}:{new_id()[:8]}"
+        self.id = driver or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
         self.until: dict[int, float] = {}  # my running trials -> their next milestone
         self.waiting_for: set[int] = set()  # my trials that have reached it
         self.told: set[int] = set()  # my trials that have been told to pause, stop or cancel
@@ -313,7 +162,7 @@ class Driver:
             if event.kind == "reported" and max(event.body["step"]) >= self.until[event.trial]:
                 self.waiting_for.add(event.trial)
             if event.kind != "ended":
-                out.append(_by(event, self.id))
+                out.append(by(event, self.id))
                 continue
             if out:  # what it reported must be in the ledger before its end is made from it
                 self.log.write(*out)
@@ -499,112 +348,8 @@ class Driver:
         finally:
             stop.set()
             thread.join(timeout=5)
-            forget = getattr(storage, "forget", None)
-            if forget is not None and not self.until:
-                forget(study, self.id)
-
-
-# ── what drivers and hand-asked studies share ────────────────────────────────────────────────────────────────────
-
-
-def reap(log: Log, me: str, now: float) -> None:
-    """Append `ended` for every attempt whose driver is dead or whose time is up. Twice is harmless."""
-    ledger = log.ledger
-    others = {r.owner for r in ledger.alive.values() if r.owner not in (None, me)}
-    late = [r for r in ledger.alive.values() if r.owner is None and r.expires is not None and r.expires < now]
-    dead = set(log.storage.dead(log.study)) & others if others else set()
-    gone = [r for r in ledger.alive.values() if r.owner in dead]
-    ends = []
-    for row in sorted({r.number: r for r in (*gone, *late)}.values(), key=lambda r: r.number):
-        ends.append(Event("ended", interrupted(ledger, row), row.number, row.attempt, now, me))
-    if ends:
-        log.write(*ends)
-
-
-def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float, now: float, me: str) -> list[Event]:
-    """The facts of a trial's end. One that came to its milestone by returning is judged first: it may be a pause."""
-    *before, ended = [_by(e, me) for e in settled(log.ledger, row, event)]
-    if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
-        return [*before, ended]
-    if before:
-        log.write(*before)
-    if ended.body.get("step") is not None and ended.body["step"] >= until:
-        verdict = scheduler.judge(shown(log), row.number)
-        if verdict.go != "on":
-            word = "paused" if verdict.go == "pause" else "stopped"
-            told = judged(log, scheduler, row, verdict, now, me)
-            return [told, replace(ended, body={**ended.body, "state": word})]
-    return [ended]
-
-
-def judged(log: Log, scheduler: Scheduler, row: Row, verdict: Verdict, now: float, me: str) -> Event:
-    by = f"{scheduler.name}/{scheduler.revision}"
-    body = {"verdict": verdict.go, "step": row.step, "seen": log.ledger.version, "by": by, "why": verdict.why}
-    return Event("judged", body, row.number, row.attempt, now, me)
-
-
-def interrupted(ledger: Ledger, row: Row) -> dict[str, JSON]:
-    """How an attempt that died has ended: as it had been told to, else lost."""
-    body: dict[str, JSON] = {"state": "lost", "step": row.step, "error": {"kind": "lost", "text": "its driver is gone"}}
-    if row.verdict is not None:
-        body = {"state": "paused" if row.verdict[0] == "pause" else "stopped", "step": row.step}
-        complete(ledger, body, *reported(ledger, row, body))
-    return body
-
-
-def settle_interrupted(log: Log, scheduler: Scheduler, row: Row, now: float, me: str) -> float | None:
-    """The next milestone of an interrupted trial, after the verdict that its last report is still owed.
-
-    None when the verdict is to pause or stop: then that is its end, and there is nothing to retry.
-    """
-    step, until = row.step, row.until
-    if step is None or step < until:
-        return until
-    verdict = scheduler.judge(shown(log), row.number)
-    if verdict.go == "on":
-        return inf if verdict.until is None else verdict.until
-    by = f"{scheduler.name}/{scheduler.revision}"
-    body: dict[str, JSON] = {"state": "paused" if verdict.go == "pause" else "stopped", "step": step}
-    complete(log.ledger, body, *reported(log.ledger, row, body))
-    log.write(Event("ended", {**body, "why": verdict.why, "by": by}, row.number, row.attempt, now, me))
-    return None
-
-
-def retry(row: Row, until: float, owner: str | None, now: float, seen: int, env: str = "") -> Event:
-    body: dict[str, JSON] = {"cause": "retry", "seen": seen}
-    if until != inf:
-        body["until"] = until
-    if row.budget is not None:
-        body["budget"] = row.budget
-    saved = row.newest()
-    if saved is not None:
-        body["source"] = [row.number, saved["step"]]
-    elif row.source is not None and row.source[0] != row.number:
-        body["source"] = list(row.source)
-    if owner is not None:
-        body["owner"] = owner
-    if env:
-        body["env"] = env
-    return Event("started", body, row.number, row.attempt + 1, now, owner or "")
-
-
-def run_of(
-    ledger: Ledger, row: Row, body: Mapping[str, JSON], scheduler: Scheduler, folder: Callable[[int, int], str] | None,
-    limits: Mapping[str, float],
-) -> Run:  # fmt: skip
-    """What the runner is handed for a `started` event."""
-    source, step = None, 0.0
-    if body.get("source") is not None:
-        trial, at = body["source"]
-        saved = (ledger.rows[trial].saved or {}).get(float(at))
-        if saved is not None:
-            source, step = saved["ref"], float(at)
-    return Run(
-        trial=row.number, attempt=row.attempt, config=row.proposed, seed=row.seed, until=row.until, budget=row.budget,
-        checkpoint=folder(row.number, row.attempt) if folder else "", source=source, source_step=step,
-        wait=scheduler.listens, limits=limits, open=row.open,
-        space=ledger.space.to_json() if row.open else None,
-    )  # fmt: skip
+            if not self.until:
+                storage.forget(study, self.id)
 
 
 def answered(log: Log, need: Need, answer: Callable[[Need], JSON] | None, now: float, me: str) -> None:
@@ -620,19 +365,6 @@ def answered(log: Log, need: Need, answer: Callable[[Need], JSON] | None, now: f
     log.write(Event("answered", body, at=now, by=me))
 
 
-def twin_of(ledger: Ledger, row: Row) -> Row | None:
-    """An earlier finished trial of the same configuration."""
-    key = ledger.space.key(row.config)
-    for other in ledger.rows[: row.number]:
-        if other.state is State.FINISHED and other.valid and ledger.space.key(other.config) == key:
-            return other
-    return None
-
-
-def _by(event: Event, driver: str) -> Event:
-    return event if event.by == driver else Event(event.kind, event.body, event.trial, event.attempt, event.at, driver)
-
-
 def _first_failures(rows: Sequence[Row]) -> str:
     """Message 6 of the interface: where they failed, and what to do."""
     errors: list[Any] = [r.error or {} for r in rows]
@@ -645,6 +377,3 @@ def _first_failures(rows: Sequence[Row]) -> str:
         f"Mend it and run the same command again: these {len(rows)} are tried first.\n"
         "To go on in spite of failures: stop=[tt.Failures(in_a_row=None)]."
     )
-
-
-__all__ = ["Driver", "Log", "Proposal", "ask_of", "reap", "retry", "run_of", "shown", "started"]

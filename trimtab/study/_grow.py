@@ -11,7 +11,7 @@ from trimtab.log import JSON, Event
 from trimtab.space import Choice, Float, Int, Space
 
 if TYPE_CHECKING:
-    from trimtab.study._driver import Log
+    from trimtab.study._log import Log
 
 
 def grown(space: Space, asked: Mapping[str, JSON]) -> Space:

@@ -18,10 +18,13 @@ from trimtab.log import JSON, Event, to_text
 from trimtab.protocol import Done, Need, Start, Wait
 from trimtab.run._values import plain, single
 from trimtab.study._asked import Asked
-from trimtab.study._driver import answered, ask_of, ending, reap, retry, settle_interrupted, shown, started
+from trimtab.study._driver import answered
+from trimtab.study._ends import ending, reap, settle_interrupted
 from trimtab.study._facts import complete, named, settled
 from trimtab.study._grow import grow
+from trimtab.study._log import shown
 from trimtab.study._queued import queued
+from trimtab.study._starts import ask_of, retry, started
 
 if TYPE_CHECKING:
     from trimtab.study._study import Study

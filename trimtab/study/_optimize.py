@@ -144,9 +144,7 @@ def _leave(driver: Driver, runner: Any, *, own: bool) -> None:
         body = {"state": "cancelled", "cost": {}}
         driver.log.write(*(Event("ended", body, r.number, r.attempt, runner.now(), driver.id) for r in mine))
     driver.until.clear()
-    forget = getattr(driver.log.storage, "forget", None)
-    if forget is not None:
-        forget(driver.log.study, driver.id)
+    driver.log.storage.forget(driver.log.study, driver.id)
 
 
 class _Watch:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from math import inf
@@ -23,8 +24,8 @@ from trimtab.storage import open_storage
 from trimtab.study import _hand, _mend
 from trimtab.study._asked import Asked
 from trimtab.study._define import Names
-from trimtab.study._driver import Log, new_id, read_all
 from trimtab.study._keywords import translated
+from trimtab.study._log import Log, new_id, read_all
 from trimtab.study._settings import Settings
 from trimtab.study._status import nothing_yet
 from trimtab.study._stop import Rule, best_number
@@ -112,7 +113,7 @@ class Study:
         self.name, self._log, self._labels = name, log, labels
         self._folder = Path(folder) if folder is not None else _folder_for(log.storage)
         self.ended = ""  # why the last optimize() ended
-        self._me = f"hand:{new_id()[:8]}"
+        self._me = f"hand:{uuid.uuid4().hex[:8]}"
         self._read_methods()
 
     def _read_methods(self) -> None:

@@ -24,7 +24,7 @@ from trimtab.log import JSON, Event, to_text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from trimtab.study._driver import Log
+    from trimtab.study._log import Log
     from trimtab.study._study import Study
 
 FIRST = ("number", "state", "value")

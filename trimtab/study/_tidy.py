@@ -14,7 +14,7 @@ from trimtab.history import Ledger, Row
 from trimtab.log import Event
 
 if TYPE_CHECKING:
-    from trimtab.study._driver import Log
+    from trimtab.study._log import Log
 
 SPARE = 4  # older checkpoints a running trial may have before they go
 

@@ -15,8 +15,9 @@ from trimtab.log import JSON, Event
 from trimtab.protocol import Ask, Scheduler, Searcher, Start, Storage, Verdict
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
-from trimtab.study._driver import shown_in, started
+from trimtab.study._log import shown_in
 from trimtab.study._queued import queued
+from trimtab.study._starts import started
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,8 @@ from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
 from trimtab.storage.memory import Memory
-from trimtab.study._driver import Driver, Log, new_id
+from trimtab.study._driver import Driver
+from trimtab.study._log import Log, new_id
 from trimtab.study._study import Study
 from trimtab.testing._worlds import LATE, World, measured
 

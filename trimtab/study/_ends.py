@@ -1,0 +1,79 @@
+"""How attempts end: by their own word, by a verdict at a milestone, or because their driver is gone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from math import inf
+
+from trimtab.history import Ledger, Row
+from trimtab.log import JSON, Event
+from trimtab.protocol import Scheduler, Verdict
+from trimtab.study._facts import complete, reported, settled
+from trimtab.study._log import Log, shown
+
+
+def reap(log: Log, me: str, now: float) -> None:
+    """Append `ended` for every attempt whose driver is dead or whose time is up. Twice is harmless."""
+    ledger = log.ledger
+    others = {r.owner for r in ledger.alive.values() if r.owner not in (None, me)}
+    late = [r for r in ledger.alive.values() if r.owner is None and r.expires is not None and r.expires < now]
+    dead = set(log.storage.dead(log.study)) & others if others else set()
+    gone = [r for r in ledger.alive.values() if r.owner in dead]
+    ends = []
+    for row in sorted({r.number: r for r in (*gone, *late)}.values(), key=lambda r: r.number):
+        ends.append(Event("ended", interrupted(ledger, row), row.number, row.attempt, now, me))
+    if ends:
+        log.write(*ends)
+
+
+def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float, now: float, me: str) -> list[Event]:
+    """The facts of a trial's end. One that came to its milestone by returning is judged first: it may be a pause."""
+    *before, ended = [by(e, me) for e in settled(log.ledger, row, event)]
+    if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
+        return [*before, ended]
+    if before:
+        log.write(*before)
+    if ended.body.get("step") is not None and ended.body["step"] >= until:
+        verdict = scheduler.judge(shown(log), row.number)
+        if verdict.go != "on":
+            word = "paused" if verdict.go == "pause" else "stopped"
+            told = judged(log, scheduler, row, verdict, now, me)
+            return [told, replace(ended, body={**ended.body, "state": word})]
+    return [ended]
+
+
+def judged(log: Log, scheduler: Scheduler, row: Row, verdict: Verdict, now: float, me: str) -> Event:
+    by = f"{scheduler.name}/{scheduler.revision}"
+    body = {"verdict": verdict.go, "step": row.step, "seen": log.ledger.version, "by": by, "why": verdict.why}
+    return Event("judged", body, row.number, row.attempt, now, me)
+
+
+def interrupted(ledger: Ledger, row: Row) -> dict[str, JSON]:
+    """How an attempt that died has ended: as it had been told to, else lost."""
+    body: dict[str, JSON] = {"state": "lost", "step": row.step, "error": {"kind": "lost", "text": "its driver is gone"}}
+    if row.verdict is not None:
+        body = {"state": "paused" if row.verdict[0] == "pause" else "stopped", "step": row.step}
+        complete(ledger, body, *reported(ledger, row, body))
+    return body
+
+
+def settle_interrupted(log: Log, scheduler: Scheduler, row: Row, now: float, me: str) -> float | None:
+    """The next milestone of an interrupted trial, after the verdict that its last report is still owed.
+
+    None when the verdict is to pause or stop: then that is its end, and there is nothing to retry.
+    """
+    step, until = row.step, row.until
+    if step is None or step < until:
+        return until
+    verdict = scheduler.judge(shown(log), row.number)
+    if verdict.go == "on":
+        return inf if verdict.until is None else verdict.until
+    by = f"{scheduler.name}/{scheduler.revision}"
+    body: dict[str, JSON] = {"state": "paused" if verdict.go == "pause" else "stopped", "step": step}
+    complete(log.ledger, body, *reported(log.ledger, row, body))
+    log.write(Event("ended", {**body, "why": verdict.why, "by": by}, row.number, row.attempt, now, me))
+    return None
+
+
+def by(event: Event, driver: str) -> Event:
+    return event if event.by == driver else Event(event.kind, event.body, event.trial, event.attempt, event.at, driver)

@@ -1,0 +1,121 @@
+"""From what a scheduler wants started to `started` events, and from those to what a runner is handed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from math import inf
+
+from trimtab._random import seed_for
+from trimtab.history import Ledger, Row, State
+from trimtab.log import JSON, Event
+from trimtab.protocol import Ask, Run, Scheduler, Start
+
+
+def ask_of(ledger: Ledger, n: int, fresh: int | None) -> Ask:
+    """The outer Ask of a decision, as it is stored in `started`."""
+    definition = ledger.definitions[-1]
+    tags = {"regime": definition["regime"]} if definition.get("regime") else {}
+    return Ask(number=len(ledger.rows), n=n, move=ledger.move, seed=definition["seed"], fresh=fresh, tags=tags)
+
+
+def started(
+    ledger: Ledger, starts: Sequence[Start], ask: Ask, method: str, owner: str | None, *, at: float, took: float,
+    expires: float | None = None, env: str = "",
+) -> list[Event]:  # fmt: skip
+    """The `started` events of one decision. New trials are numbered in the order of the starts."""
+    open_ = bool(ledger.definitions[-1].get("open"))
+    number, out = ask.number, []
+    asked = ask.to_json()
+    for i, start in enumerate(starts):
+        p = start.proposal
+        tags = {**ask.tags, **p.tags, **start.tags} if (ask.tags or p.tags or start.tags) else {}
+        if p.resume is not None:
+            row = ledger.rows[p.resume]
+            trial, attempt, cause = row.number, row.attempt + 1, "promote"
+            body: dict[str, JSON] = {"cause": cause, "method": method}
+            saved = row.newest()
+            if saved is not None:
+                body["source"] = [trial, saved["step"]]
+        else:
+            queue = tags.pop("queue", None)
+            trial, attempt = number, 1
+            cause = "queue" if queue is not None else "clone" if p.source is not None else "new"
+            seed = p.seed if p.seed is not None else seed_for(ask.seed, "objective", trial)
+            body = {"cause": cause, "config": p.config or {}, "seed": seed, "method": method}
+            if queue is not None:
+                body["queue"] = queue
+            if open_:
+                body["open"] = True
+            if p.source is not None:
+                body["source"] = list(p.source)
+            number += 1
+        if p.parents:
+            body["parents"] = {role: list(at_) for role, at_ in p.parents.items()}
+        if start.until != inf:
+            body["until"] = start.until
+        if start.budget is not None:
+            body["budget"] = start.budget
+        if tags:
+            body["tags"] = tags
+        if p.note:
+            body["note"] = dict(p.note)
+        why = {**p.why, "plan": start.why} if start.why else p.why
+        if why:
+            body["why"] = why
+        body["seen"], body["ask"] = ledger.version, asked if i == 0 else {**asked, "i": i}
+        if took:
+            body["took"] = took
+        if owner is not None:
+            body["owner"] = owner
+        if expires is not None:
+            body["expires"] = expires
+        if env:
+            body["env"] = env
+        out.append(Event("started", body, trial, attempt, at, owner or ""))
+    return out
+
+
+def retry(row: Row, until: float, owner: str | None, now: float, seen: int, env: str = "") -> Event:
+    body: dict[str, JSON] = {"cause": "retry", "seen": seen}
+    if until != inf:
+        body["until"] = until
+    if row.budget is not None:
+        body["budget"] = row.budget
+    saved = row.newest()
+    if saved is not None:
+        body["source"] = [row.number, saved["step"]]
+    elif row.source is not None and row.source[0] != row.number:
+        body["source"] = list(row.source)
+    if owner is not None:
+        body["owner"] = owner
+    if env:
+        body["env"] = env
+    return Event("started", body, row.number, row.attempt + 1, now, owner or "")
+
+
+def run_of(
+    ledger: Ledger, row: Row, body: Mapping[str, JSON], scheduler: Scheduler, folder: Callable[[int, int], str] | None,
+    limits: Mapping[str, float],
+) -> Run:  # fmt: skip
+    """What the runner is handed for a `started` event."""
+    source, step = None, 0.0
+    if body.get("source") is not None:
+        trial, at = body["source"]
+        saved = (ledger.rows[trial].saved or {}).get(float(at))
+        if saved is not None:
+            source, step = saved["ref"], float(at)
+    return Run(
+        trial=row.number, attempt=row.attempt, config=row.proposed, seed=row.seed, until=row.until, budget=row.budget,
+        checkpoint=folder(row.number, row.attempt) if folder else "", source=source, source_step=step,
+        wait=scheduler.listens, limits=limits, open=row.open,
+        space=ledger.space.to_json() if row.open else None,
+    )  # fmt: skip
+
+
+def twin_of(ledger: Ledger, row: Row) -> Row | None:
+    """An earlier finished trial of the same configuration."""
+    key = ledger.space.key(row.config)
+    for other in ledger.rows[: row.number]:
+        if other.state is State.FINISHED and other.valid and ledger.space.key(other.config) == key:
+            return other
+    return None
