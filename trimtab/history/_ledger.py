@@ -344,6 +344,8 @@ class Ledger:
         for name in ("values", "metrics", "constraints"):
             if new.get(name):
                 setattr(row, name, {**getattr(row, name), **new[name]})
+        if new.get("values") and row.sem:
+            row.sem = EMPTY  # it was the spread of what has turned out wrong
         if row.state is State.FAILED and new.get("values"):
             self._tally(row, -1)
             row.state, row.word, row.error = State.FINISHED, "finished", None

@@ -60,7 +60,7 @@ def _checked(space: Space, p: Parameter, given: Any, env: Mapping[str, Any], par
     if given is ABSENT:
         if partial:
             return ABSENT
-        raise SpaceError(f"{p.name} is missing. Give it a value: {p.domain!r}.")
+        raise SpaceError(f"{p.name} has no value. Its domain is {p.domain!r}.")
     bounds = p.bounds_in(env)
     assert p.coding is not None
     if bounds is not None and any(b != b for b in bounds):

@@ -62,7 +62,7 @@ def _decide(study: Study, n: int, expires: float | None, fixed: Mapping[str, JSO
     events = [] if fixed else _offered_again(study, n, expires)
     if not events:
         begun = time.perf_counter()
-        question = replace(ask_of(log.ledger, n, None), fixed=fixed)
+        question = ask_of(log.ledger, n, None, fixed)
         acts = study.scheduler.next(shown(log), queued(study.searcher, log.ledger), question)
         if isinstance(acts, Need):
             if acts.key in log.ledger.answers:

@@ -8,14 +8,15 @@ from math import inf
 from trimtab._random import seed_for
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
-from trimtab.protocol import Ask, Run, Scheduler, Start
+from trimtab.protocol import Ask, Config, Run, Scheduler, Start
 
 
-def ask_of(ledger: Ledger, n: int, fresh: int | None) -> Ask:
+def ask_of(ledger: Ledger, n: int, fresh: int | None, fixed: Config | None = None) -> Ask:
     """The outer Ask of a decision, as it is stored in `started`."""
     definition = ledger.definitions[-1]
     tags = {"regime": definition["regime"]} if definition.get("regime") else {}
-    return Ask(number=len(ledger.rows), n=n, move=ledger.move, seed=definition["seed"], fresh=fresh, tags=tags)
+    number, seed = len(ledger.rows), definition["seed"]
+    return Ask(number=number, n=n, move=ledger.move, seed=seed, fresh=fresh, tags=tags, fixed=fixed or {})
 
 
 def started(
