@@ -113,6 +113,9 @@ class Processes:
         frame = json.dumps({"run": {k: getattr(run, k) for k in Run.__slots__}}, default=dict).encode()
         while True:
             worker = self._idle.pop() if self._idle else self._start()
+            if worker.ready and worker.group.wait(0):  # dead, though its pipe may still be held open by a child
+                self._leave(worker)
+                continue
             try:
                 worker.conn.send_bytes(frame)
                 break
