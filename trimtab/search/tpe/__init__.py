@@ -23,6 +23,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
+from trimtab._blas import one_thread
 from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.search.random import RandomSearch
@@ -82,6 +83,11 @@ class TPE:
         if state.n < self.startup or not space.d:
             first: dict[str, JSON] = {"text": f"one of the first {self.startup} draws at random"}
             return [Proposal(p.config, why=first) for p in RandomSearch().propose(history, ask)]
+        with one_thread():
+            return self._model(history, ask, state)
+
+    def _model(self, history: History, ask: Ask, state: State) -> list[Proposal]:
+        space = history.space
         state.sync(history)
         proposals: list[Proposal] = []
         told: list[int] = []
