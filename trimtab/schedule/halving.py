@@ -36,11 +36,14 @@ class _Bracket:
 class _Seen:
     brackets: list[_Bracket] = field(default_factory=list)
     out: set[int] = field(default_factory=set)  # failed, stopped, or finished before their time: they go no further
-    complete: set[int] = field(default_factory=set)  # brackets that owe nothing any more: found out once, true for ever
+    home: dict[int, int] = field(default_factory=dict)  # trial -> its bracket
+    touched: set[int] = field(default_factory=set)  # brackets that may owe a start: something has happened in them
     running: dict[int, float] = field(default_factory=dict)  # trial -> the budget it was started with
 
     def step(self, event: Event, history: History) -> _Seen:
         trial, body = event.trial, event.body
+        if trial in self.home:
+            self.touched.add(self.home[trial])
         if event.kind == "started" and trial is not None:
             self.running[trial] = body.get("budget", inf)
         if event.kind == "started" and "bracket" in body.get("tags", {}):
@@ -49,8 +52,10 @@ class _Seen:
             while len(self.brackets) <= tags["bracket"]:
                 self.brackets.append(_Bracket())
             bracket = self.brackets[tags["bracket"]]
+            self.touched.add(tags["bracket"])
             if tags["rung"] == 0:
                 bracket.members.append(trial)
+                self.home[trial] = tags["bracket"]
             else:
                 bracket.up.setdefault(tags["rung"], []).append(trial)
         elif event.kind == "ended" and trial is not None:
@@ -92,12 +97,15 @@ class Halving:
         seen = history.fold(self, _Seen, _Seen.step)
         n0 = self.n or round(self.eta ** (len(levels) - 1))
         starts: list[Start] = []
-        for b, bracket in enumerate(seen.brackets):
-            if b in seen.complete:
-                continue
-            starts += self._promotions(history, seen, b, bracket, n0, ask, searcher)[: ask.n - len(starts)]
+        if ask.fresh == 0 and seen.brackets:
+            seen.touched.add(len(seen.brackets) - 1)  # no new trials will fill it: it goes on with those it has
+        for b in sorted(seen.touched):
+            owed = self._promotions(history, seen, b, n0, ask)
+            starts += owed[: ask.n - len(starts)]
             if len(starts) == ask.n:
                 return starts
+            if not owed:
+                seen.touched.discard(b)
         b = len(seen.brackets) - 1
         if b < 0 or len(seen.brackets[b].members) >= n0:
             b += 1
@@ -115,10 +123,9 @@ class Halving:
             return Wait("a rung waits for its last members")
         return Done("every bracket has come to its end")
 
-    def _promotions(
-        self, history: History, seen: _Seen, b: int, bracket: _Bracket, n0: int, ask: Ask, searcher: Searcher
-    ) -> list[Start]:
+    def _promotions(self, history: History, seen: _Seen, b: int, n0: int, ask: Ask) -> list[Start]:
         """The starts that the highest complete rung of one bracket still owes."""
+        bracket = seen.brackets[b]
         filled = len(bracket.members) >= n0 or ask.fresh == 0
         if not filled:
             return []
@@ -141,8 +148,6 @@ class Halving:
             if not done:
                 break
             members, rung = done, rung + 1
-        if len(bracket.members) >= n0 and not any(t in seen.running for t in members):
-            seen.complete.add(b)
         return []
 
     def _go_on(self, b: int, rung: int, trials: list[int], ranked: list[int]) -> list[Start]:

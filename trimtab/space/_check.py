@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space._coding import ABSENT
-from trimtab.space.domains import Choice, Const, Derived, plain, token
+from trimtab.space.domains import Choice, Const, Derived, Float, Int, plain, token
 from trimtab.space.expression import same
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def _checked(space: Space, p: Parameter, given: Any, env: Mapping[str, Any], par
     if given is ABSENT:
         if partial:
             return ABSENT
-        raise SpaceError(f"{p.name} has no value. Its domain is {p.domain!r}.")
+        raise SpaceError(f"{p.name} is missing. Give it {_wanted(p.domain)}.")
     bounds = p.bounds_in(env)
     assert p.coding is not None
     if bounds is not None and any(b != b for b in bounds):
@@ -71,6 +71,16 @@ def _checked(space: Space, p: Parameter, given: Any, env: Mapping[str, Any], par
         return p.coding.check(given, bounds)
     except SpaceError as error:
         raise SpaceError(f"{p.name}: {error}") from None
+
+
+def _wanted(domain: Any) -> str:
+    """What a value of this domain looks like, in words."""
+    if isinstance(domain, Float | Int):
+        low, high = (getattr(b, "text", b) for b in (domain.low, domain.high))
+        return f"a value from {low} to {high}"
+    if isinstance(domain, Choice):
+        return f"one of {', '.join(map(repr, domain.labels))}"
+    return f"a value of {domain!r}"
 
 
 def _close(a: Any, b: Any) -> bool:
