@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from trimtab.search.tpe import _density
 from trimtab.search.tpe._density import Layout, Parzen
 
 STEPS = [None, np.linspace(0, 1, 7), np.array([0.0, 0.4, 0.65, 0.85, 1.0]), None, None]
@@ -126,6 +127,19 @@ def test_does_not_depend_on_how_it_was_reached(moves: list[tuple[bool, int]], se
     )
 
 
+def test_in_plain_floats_as_in_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    Z, made = rows(np.random.default_rng(7), 90), []
+    for singly in (0, 10**6):
+        monkeypatch.setattr(_density, "SINGLY", singly)
+        density = make(range(20), Z[:20])
+        for i in range(20, 90):
+            density.update([i], [i - 15] if i % 3 == 0 else [], Z[i : i + 1])
+        n = len(density) + 1
+        made.append((density.W[:n], density.shape[:n]))
+    for singly, in_bulk in zip(*made, strict=True):
+        np.testing.assert_array_equal(singly, in_bulk)
+
+
 def test_samples_follow_the_density() -> None:
     rng = np.random.default_rng(0)
     density = make(range(4), rows(rng, 4))
@@ -148,8 +162,11 @@ def test_small_floors_do_not_depend_on_how_it_was_reached_either() -> None:
     rng = np.random.default_rng(5)
     layout, X = Layout([None, None], [0, 0]), rng.random((60, 2))
     stepwise = Parzen(layout, floor=1e-3, prior_weight=1.0)
+    there: list[int] = []
     for i in range(60):
-        stepwise.update([i], [], X[i : i + 1])
+        drop = there[i % 7 :: 9] if i > 40 else []
+        there = [t for t in there if t not in drop] + [i]
+        stepwise.update([i], drop, X[i : i + 1])
         at_once = Parzen(layout, floor=1e-3, prior_weight=1.0)
-        at_once.update(range(i + 1), [], X[: i + 1])
-        assert (stepwise.W[: i + 2] == at_once.W[: i + 2]).all()
+        at_once.update(there, [], X[there])
+        assert (stepwise.W[: len(there) + 1] == at_once.W[: len(there) + 1]).all()

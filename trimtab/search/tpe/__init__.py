@@ -115,7 +115,7 @@ class TPE:
         """One configuration, encoded (d,), and the score of its candidate."""
         ruled, conditional = "rules" in space.traits, "conditional" in space.traits
         for _ in range(REDRAWS if ruled else 1):
-            rows, score = self._ranked(space.d, state, rng)
+            rows, score = self._ranked(space.d, state, rng, ruled)
             if conditional:
                 rows = space.activate(rows)
             fit = int(np.argmax(space.feasible(rows))) if ruled else 0
@@ -123,13 +123,14 @@ class TPE:
                 return rows[fit], float(score[fit])
         return space.sample(rng, 1)[0], None
 
-    def _ranked(self, d: int, state: State, rng: Generator) -> tuple[Floats, Floats]:
-        """Rows (c, d): in the first the best candidates of all groups, in the next the second best …"""
+    def _ranked(self, d: int, state: State, rng: Generator, ruled: bool) -> tuple[Floats, Floats]:
+        """Rows (c, d): in the first the best candidates of all groups; in the next, where rules may reject those, the
+        second best …"""
         if len(state.groups) == 1:
-            return candidates(state.groups[0], rng, self.candidates)
+            return candidates(state.groups[0], rng, self.candidates, ruled)
         rows, total = np.empty((0, d)), np.zeros(0)
         for group in state.groups:
-            Z, score = candidates(group, rng, self.candidates)
+            Z, score = candidates(group, rng, self.candidates, ruled)
             if not len(rows):
                 rows, total = np.full((len(Z), d), np.nan), np.zeros(len(Z))
             rows[:, group.columns] = Z

@@ -13,10 +13,11 @@ from trimtab.search.tpe._state import Group
 Floats = NDArray[np.float64]
 
 
-def candidates(group: Group, rng: Generator, m: int) -> tuple[Floats, Floats]:
-    """Candidates (c, d) for the group's columns, best first, and their scores (c,)."""
+def candidates(group: Group, rng: Generator, m: int, ranked: bool = True) -> tuple[Floats, Floats]:
+    """Candidates (c, d) for the group's columns, best first, and their scores (c,); not ranked: the best alone."""
     if group.flat():
-        return group.prior.sample(rng, m), np.zeros(m)
+        rows = m if ranked else 1
+        return group.prior.sample(rng, rows), np.zeros(rows)
     weights = group.weights()
     Z = group.good.sample(rng, m, weights)
     for held in group.held:  # c-TPE: where a constraint holds is worth a look too
@@ -29,6 +30,9 @@ def candidates(group: Group, rng: Generator, m: int) -> tuple[Floats, Floats]:
             n = len(held) + len(broken)
             if n:
                 score -= _loss(broken.log_density(features) - held.log_density(features), len(held) / n)
+    if not ranked:
+        best = int(score.argmax())
+        return Z[best : best + 1], score[best : best + 1]
     order = np.argsort(-score, kind="stable")
     return Z[order], score[order]
 

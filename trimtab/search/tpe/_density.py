@@ -14,7 +14,9 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Collection, Sequence
+from functools import reduce
 from math import ceil, log, log1p, pi
+from operator import add as plus
 
 import numpy as np
 from numpy.random import Generator
@@ -31,6 +33,7 @@ TABLED = 64  # columns of at most so many values are integrated over their cells
 # which at the smallest bandwidth errs by less than 3e-3 of a kernel's mass, and that only beside the bounds
 PRIOR = -1  # the prior's number in the sorted columns: its centre is a neighbour like any other
 KEPT = 4096  # tables of cells kept at most
+SINGLY = 64  # up to so many coefficients are computed in plain floats, which for a new trial takes half the time
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 
@@ -49,7 +52,8 @@ class Layout:
         self.real, self.choices = np.array(real, np.int64), np.array(choices, np.int64)
         self.ordered = [j for j in range(self.d) if not sizes[j]]
         self.is_real = np.isin(np.arange(self.d), self.real)
-        self.place = np.cumsum(self.is_real) - 1  # of a real column among the real ones
+        self.place = np.where(self.is_real, np.cumsum(self.is_real) - 1, -1)  # of a real column among the real ones
+        self.places: list[int] = self.place.tolist()
         self.k = np.array([sizes[j] for j in choices], np.float64)
         self.offset: dict[int, int] = {}
         self.tables: dict[tuple[int, float, float], Floats] = {}
@@ -192,17 +196,23 @@ class Parzen:
 
     def _take_out(self, number: int, gaps: Gaps) -> None:
         at = bisect_left(self.numbers, number)
-        values = self.Z[at + 1].tolist()
+        values, low = self.Z[at + 1].tolist(), 0.999 * self.floor
         for j, column in self.sorted.items():
             p = bisect_left(column, (values[j], number))
             del column[p]
             gaps.pop((j, number), None)
-            for q in (p - 1, p):
-                if 0 <= q < len(column):
-                    value, who = column[q]
-                    left = value - column[q - 1][0] if q else 0.0
-                    right = column[q + 1][0] - value if q + 1 < len(column) else 0.0
-                    gaps[j, who] = left if left > right else right
+            last = len(column) - 1
+            between = column[p][0] - column[p - 1][0] if 0 < p <= last else 0.0
+            if p:
+                before, who = column[p - 1]
+                outer = before - column[p - 2][0] if p > 1 else 0.0
+                if outer > low or between > low or p > last:
+                    gaps[j, who] = between if between > outer else outer
+            if p <= last:
+                after, who = column[p]
+                outer = column[p + 1][0] - after if p < last else 0.0
+                if outer > low or between > low or not p:
+                    gaps[j, who] = between if between > outer else outer
         self._shift(at + 1, -1)
         del self.numbers[at]
 
@@ -210,10 +220,43 @@ class Parzen:
         """Bandwidths and coefficients where a neighbour has come or gone."""
         for j in self.layout.ordered:
             gaps.pop((j, PRIOR), None)  # its bandwidth is the range, always
+        if len(gaps) <= SINGLY:
+            self._settle_singly(gaps)
+            return
         numbers = self.numbers
         rows = np.array([bisect_left(numbers, number) + 1 for _, number in gaps], np.int64)
         dims = np.array([j for j, _ in gaps], np.int64)
         self._bandwidths(rows, dims, np.array(list(gaps.values())))
+
+    def _settle_singly(self, gaps: Gaps) -> None:
+        """_bandwidths() in plain floats: the same operations on every value in the same order, so the same bits."""
+        layout, least = self.layout, max(self.floor, (len(self.numbers) + 2) ** -2)
+        d, r, width, places = layout.d, len(layout.real), layout.width, layout.places
+        Z, shape, const, W = self.Z.reshape(-1), self.shape.reshape(-1), self.const.reshape(-1), self.W.reshape(-1)
+        rows: dict[int, int] = {}
+        summed: set[int] = set()
+        for (j, number), gap in gaps.items():
+            row = rows.get(number)
+            if row is None:
+                row = rows[number] = bisect_left(self.numbers, number) + 1
+            s, at = least if gap < least else min(gap, 1.0), row * d + j
+            if shape.item(3 * at) == s:
+                continue
+            z = Z.item(at)
+            below, above = normal.below(z / -s), normal.below((1.0 - z) / -s)
+            mass = 1.0 - below - above
+            shape[3 * at], shape[3 * at + 1], shape[3 * at + 2] = s, below, mass
+            p = places[j]
+            if p < 0:
+                self._tabulate(row, j, z, s)
+                continue
+            precision = 1.0 / (s * s)
+            slope = z * precision
+            W[row * width + p], W[row * width + p + r] = -0.5 * precision, slope
+            const[row * r + p] = -0.5 * z * slope - log(s * mass) - _HALF_LOG_2PI
+            summed.add(row)
+        for row in summed:
+            W[row * width + 2 * r] = reduce(plus, const[row * r : row * r + r].tolist())
 
     # ── at once ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -275,13 +318,14 @@ class Parzen:
         at, W = i * layout.width + p, self.W.reshape(-1)  # flat indices: half the price of pairs
         W[at] = -0.5 * precision
         W[at + r] = slope
-        self.const.reshape(-1)[i * r + p] = -0.5 * z_ * slope - np.log(s_ * mass_) - _HALF_LOG_2PI
-        for j, edges in layout.edges.items():
-            mine = np.flatnonzero(dims == j)
-            if mine.size:
-                block = slice(layout.offset[j], layout.offset[j] + len(edges) - 1)
-                wanted = zip(z[mine].tolist(), s[mine].tolist(), strict=True)
-                self.W[rows[mine], block] = [layout.table(j, centre, width) for centre, width in wanted]
+        self.const.reshape(-1)[i * r + p] = -0.5 * z_ * slope - normal.logs(s_ * mass_) - _HALF_LOG_2PI
+        for j in layout.edges:
+            for each in np.flatnonzero(dims == j).tolist():
+                self._tabulate(int(rows[each]), j, float(z[each]), float(s[each]))
+
+    def _tabulate(self, row: int, j: int, z: float, s: float) -> None:
+        table, start = self.layout.table(j, z, s), self.layout.offset[j]
+        self.W[row, start : start + len(table)] = table
 
     def _sum_up(self, rows: Ints) -> None:
         if len(self.layout.real):  # accumulate adds one after the other, whatever the shape
@@ -302,18 +346,20 @@ class Parzen:
         if len(layout.k):
             match, apart = self._match()
             features = features * np.where(layout.is_choice, match, 1.0)
-        logs = features @ self.W[: n + 1].T
+        logs = np.matmul(features, self.W[: n + 1].T)
         if len(layout.k):  # the prior's categories are uniform
             logs[:, 0] -= layout.log_sizes + apart
         if weights is None:
-            logs[:, 0] += log(self.prior_weight)
+            if self.prior_weight != 1.0:
+                logs[:, 0] += log(self.prior_weight)
             apart -= log(n + self.prior_weight)
         else:
             logs += np.log(weights / weights.sum())
-        top = logs.max(axis=1)
+        top = np.maximum.reduce(logs, axis=1)
         logs -= top[:, None]
         np.exp(logs, out=logs)
-        out: Floats = np.log(logs.sum(axis=1))
+        out: Floats = np.add.reduce(logs, axis=1)
+        np.log(out, out=out)
         out += top
         out += apart
         return out
@@ -325,15 +371,21 @@ class Parzen:
             weights = np.ones(n + 1)
             weights[0] = self.prior_weight
         U = rng.random((m, layout.d + 1))
-        total = np.cumsum(weights)
-        which = np.minimum(np.searchsorted(total, U[:, 0] * total[-1], "right"), n)
+        total = weights.cumsum()
+        which = total.searchsorted(U[:, 0] * total[-1], "right")
+        np.minimum(which, n, out=which)
         U = U[:, 1:]
-        Z: Floats = self.Z[which]
+        Z: Floats = self.Z.take(which, axis=0)
         if layout.ordered:
             c = slice(None) if len(layout.ordered) == layout.d else layout.ordered
-            shape = self.shape[which][:, c]
-            drawn = Z[:, c] + shape[:, :, 0] * normal.quantile(shape[:, :, 1] + U[:, c] * shape[:, :, 2])
-            Z[:, c] = np.minimum(np.maximum(drawn, 0.0), 1.0)
+            shape = self.shape.take(which, axis=0)[:, c]
+            p = U[:, c] * shape[:, :, 2]
+            p += shape[:, :, 1]
+            drawn = normal.quantile(p)
+            drawn *= shape[:, :, 0]
+            drawn += Z[:, c]
+            np.maximum(drawn, 0.0, out=drawn)
+            Z[:, c] = np.minimum(drawn, 1.0, out=drawn)
         if len(layout.choices):
             share = self.prior_weight / (n + 1)
             loose = layout.k * share / (1.0 + layout.k * share)
