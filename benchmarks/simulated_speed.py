@@ -1,6 +1,6 @@
 """Trials a second in virtual time: the real driver, ledger and log on simulated workers. CPU time, one thread.
 
-    python benchmarks/simulated_speed.py [--trials 5000]
+python benchmarks/simulated_speed.py [--trials 5000]
 """
 
 from __future__ import annotations
