@@ -153,6 +153,9 @@ def _check_settings(cls: type[Any], settings: Mapping[str, Any]) -> None:
         if name not in known:
             hint = did_you_mean(name, known) if known else "It has none."
             raise TypeError(f"{cls.__name__} has no setting {name!r}. {hint}")
+        usual = _default(known[name])
+        if isinstance(usual, (int, float)) and isinstance(settings[name], str):
+            raise TypeError(f"{cls.__name__}: {name}={settings[name]!r} is text. Write a number, as {name}={usual!r}.")
     for name, field in known.items():
         if name not in settings and _default(field) is REQUIRED:
             raise TypeError(f"{cls.__name__} needs the setting {name!r}.")

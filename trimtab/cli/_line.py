@@ -12,6 +12,10 @@ from trimtab.cli._toml import FileError, Plan, plan_of, toml_value
 RANGE = re.compile(r"\s*[-+.\d][\d.eE+-]*?\.\.")
 NUMBER = re.compile(r"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?")
 
+INTERPRETER = re.compile(
+    r"python[\d.]*|pypy[\d.]*|(ba|z|da|k)?sh|perl|ruby|node|julia|Rscript|java|env|time|nice|uv|run"
+)
+
 
 def domain(given: str) -> tuple[str, Any]:
     """`name=range` as (name, what [space] would say): a range, a list of choices, or one value."""
@@ -40,7 +44,7 @@ def document_of(program: Sequence[str], domains: Sequence[str], settings: Mappin
     command = list(program)
     if not any(re.search(r"(?<!\{)\{\w", word) for word in command):
         command.append("{args}")
-    name = settings.get("name") or Path(program[0]).stem
+    name = settings.get("name") or name_of(program)
     document: dict[str, Any] = {"name": name}
     document |= {k: v for k, v in settings.items() if k in ("minimize", "maximize", "storage", "searcher") and v}
     if "minimize" not in document and "maximize" not in document:
@@ -50,6 +54,15 @@ def document_of(program: Sequence[str], domains: Sequence[str], settings: Mappin
     if settings.get("metrics"):
         run["metrics"] = dict(m.split("=", 1) for m in settings["metrics"])
     return document | {"space": space, "run": run}
+
+
+def name_of(program: Sequence[str]) -> str:
+    """What to call the study of a program: `solver` for ./solver, and for `python3 -u solver.py` as well."""
+    for word in program:
+        interpreter = INTERPRETER.fullmatch(Path(word).stem) or INTERPRETER.fullmatch(Path(word).name)
+        if not word.startswith("-") and "{" not in word and not interpreter:
+            return Path(word).stem
+    return Path(program[0]).stem
 
 
 def plan_for(document: Mapping[str, Any]) -> Plan:
@@ -114,9 +127,9 @@ def first_file(program: Sequence[str]) -> str:
             "No option of that command has a number, so there is nothing to start from. Write [space] by hand."
         )
     lines = [
-        f"name     = {text(Path(program[0]).stem)}",
+        f"name     = {text(name_of(program))}",
         'minimize = "time"            # built in: time (s), cpu (s), memory (MB), exit; or a name of [run.metrics]',
-        f"storage  = {text(Path(program[0]).stem + '.db')}",
+        f"storage  = {text(name_of(program) + '.db')}",
         "",
         "[space]                      # low..high around the value you gave; both ends are included",
     ]

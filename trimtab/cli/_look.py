@@ -156,7 +156,10 @@ def export(target: str | None, output: str | None, what: str, name: str | None) 
 
     study = opened(target, name).study
     if output:
-        study.export(output, what=what)
+        try:
+            study.export(output, what=what)
+        except OSError as error:
+            raise FileError(f"{output} can't be written: {error.strerror}.") from None
         click.echo(f"Wrote {output}.", err=True)
     else:
         _to_stdout(rows_of(study, what))

@@ -157,7 +157,7 @@ def _names(config: dict[str, Any]) -> dict[str, Any]:
     """Names as a shell's variables: other signs become _."""
     import re
 
-    return {re.sub(r"\W", "_", name): value for name, value in config.items()}
+    return {re.sub(r"\W|^(?=\d)", "_", name, flags=re.ASCII): value for name, value in config.items()}
 
 
 def _word(value: Any) -> str:
@@ -171,5 +171,8 @@ def _word(value: Any) -> str:
 def tell(words: tuple[str, ...], failed: str | None, name: str | None) -> int:
     """The end of a trial that was asked for by hand."""
     here, number, rest = _one(words, name, "tell")
+    if not rest and failed is None and here.study.trial(number).step is None:
+        objective = next(iter(here.study.objectives), "loss")
+        raise FileError(f"What came of trial {number}? trimtab tell {here.target} {number} {objective}=0.31")
     here.study.tell(number, _values(rest) if rest else None, failed=failed)
     return 0

@@ -62,6 +62,8 @@ def run(ctx: click.Context, /, target: str | None, settings: tuple[str, ...], dr
     trimtab run study.toml
     trimtab run -p alpha=0.1..10:log -p threads=1..64 --minimize time -- ./solver in.dat
     """
+    if given["trials"] and given["more"]:
+        raise FileError("--trials is the study's total, --more comes on top of what there is: give one of the two.")
     plan, target = _plan(ctx.meta["program"], target, settings, given)
     if dry_run:
         return _dry_run(plan, dry_run)
@@ -92,7 +94,10 @@ def _plan(
         lay_over(document, setting)
     plan = plan_for(document)
     if given["save"]:
-        Path(given["save"]).write_text(to_toml(document), encoding="utf-8")
+        try:
+            Path(given["save"]).write_text(to_toml(document), encoding="utf-8")
+        except OSError as error:
+            raise FileError(f"{given['save']} can't be written: {error.strerror}.") from None
         click.echo(f"Wrote {given['save']}. From now on: trimtab run {given['save']}", err=True)
     return plan, given["save"] or document["storage"]
 
@@ -183,7 +188,7 @@ def _command(space: Space, plan: Plan, settings: Mapping[str, Any], folder: Path
         )
     return Command(
         plan.run["command"], space, objectives=names, base=plan.base, folder=folder,
-        where=f"{plan.where}, run.command", log=f"trimtab log {plan.where}", **given, **kept,
+        where=f"{plan.where}, run.command", log=f"trimtab log {plan.target}", **given, **kept,
     )  # fmt: skip
 
 
@@ -240,12 +245,23 @@ def try_(words: tuple[str, ...], trial: int | None) -> int:
             raise FileError(f'"{word}": write name=value, as alpha=0.3.')
         config[name] = toml_value(value)
     if space is not None:
-        config = space.check(space.complete(config))
+        config = _complete(space, config, [word.partition("=")[0] for word in rest])
     objective = plan.objective()
     if objective is not None:
         return _try_function(objective, config, space)
     assert space is not None
     return _try_command(plan, config, space)
+
+
+def _complete(space: Space, given: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
+    """The whole configuration. A value that was typed and would not be used is an error, not a surprise."""
+    config = space.check(space.complete(given))
+    for name in typed:
+        if name not in config:
+            when = getattr(space.domains[name], "when", None)
+            needs = f"it needs {when}" if when is not None else "another choice"
+            raise FileError(f"{name} is not active in this configuration: {needs}. Give that as well.")
+    return dict(config)
 
 
 def _try_function(objective: Any, config: Mapping[str, Any], space: Any) -> int:

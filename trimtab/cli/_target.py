@@ -46,7 +46,7 @@ def numbers(words: Sequence[str]) -> list[int]:
     """Trial numbers."""
     for word in words:
         if not word.isdigit():
-            raise FileError(f'"{word}" is no trial number. Numbers count from 0; `trimtab show` lists them.')
+            raise FileError(f'"{word}" is no trial number. Numbers count from 0; `trimtab export` lists them.')
     return [int(word) for word in words]
 
 

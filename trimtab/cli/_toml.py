@@ -60,6 +60,11 @@ class Plan:
         return str(self.study["name"])
 
     @property
+    def target(self) -> str:
+        """What to type after a verb: the file, or for a program on the line its database."""
+        return self.storage if self.where == "-p" else self.where
+
+    @property
     def storage(self) -> str:
         """Where the study lives: a path made absolute, or a URL. Named nowhere: $TRIMTAB_STORAGE, else a file here."""
         base, given = self.base, self.study.get("storage")
@@ -88,8 +93,13 @@ class Plan:
         given = {k: v for k, v in self.study.items() if k not in ("name", "storage")} | {"folder": self.folder}
         if "retry" in self.run:
             given["retry"] = self.run["retry"]
-        given["stop"] = stop_rules(self.stop or {}, self.where)  # a [stop] that was taken out of the file is gone
-        return Study(self.name, self.make_space(), storage=storage or self.storage, **given)
+        try:
+            given["stop"] = stop_rules(self.stop or {}, self.where)  # a [stop] that was taken out of the file is gone
+            return Study(self.name, self.make_space(), storage=storage or self.storage, **given)
+        except TrimtabError:
+            raise
+        except (TypeError, ValueError) as error:  # in Python a wrong argument; here what the file says
+            raise FileError(f"{self.where}: {error}") from error
 
     def objective(self) -> Any:
         """The function that [run] names; None for a command."""
@@ -106,7 +116,11 @@ def load(path: str | Path, settings: Collection[str] = ()) -> Plan:
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        near = did_you_mean(file.name, [p.name for p in file.parent.glob("*.toml")]) if file.parent.is_dir() else ""
+        near = (
+            did_you_mean(file.name, [p.name for p in file.parent.glob("*.toml") if p.name != "pyproject.toml"])
+            if file.parent.is_dir()
+            else ""
+        )
         raise FileError(f"There is no {path}. {near.replace('Known: none.', '')}".strip()) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise FileError(f"{path} is not TOML: {error}.") from None
@@ -126,7 +140,10 @@ def plan_of(document: Mapping[str, Any], file: Path) -> Plan:
         raise FileError(f"{where}: [run] has function and command. A trial is one of them: leave one out.")
     if "function" in run and (extra := [k for k in COMMAND if k in run]):
         raise FileError(f"{where}: [run] {extra[0]} goes with command = […], not with function.")
+    _check_run(run, where)
     study = {k: v for k, v in document.items() if k not in TABLES}
+    if not isinstance(study.get("name", ""), str):
+        raise FileError(f"{where}: name = {study['name']!r}: a name is text, in quotes.")
     study.setdefault("name", file.stem)
     rules = _table(document, "rules", where)
     space = document.get("space")
@@ -150,6 +167,21 @@ def _check(table: Mapping[str, Any], known: Collection[str], where: str, name: s
             home = "the top level" if home is None and key in STUDY else home
             hint = f"It belongs in {home}." if home else did_you_mean(key, known)
             raise FileError(f'{where}: {place} has no "{key}". {hint}')
+
+
+def _check_run(run: Mapping[str, Any], where: str) -> None:
+    """The numbers of [run], before anything is opened: a dry run should find them as well."""
+    from trimtab.study._times import seconds
+
+    for key in ("trials", "workers"):
+        value = run.get(key, 1)
+        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+            raise FileError(f"{where}: [run] {key} = {value!r}: a whole number, at least 1.")
+    for key in ("timeout", "trial_timeout", "grace"):
+        try:
+            seconds(run.get(key, 0))
+        except (TypeError, ValueError) as error:
+            raise FileError(f"{where}: [run] {key} = {run[key]!r}: {error}") from None
 
 
 def stop_rules(table: Mapping[str, Any], where: str) -> list[Any]:

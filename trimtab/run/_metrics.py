@@ -158,7 +158,7 @@ def _number(value: Any, name: str) -> float:
 def _no_value(who: str, name: str, looked: str, output: str, n: int = 1) -> str:
     lines = output.rstrip().splitlines()[-n:]
     if not lines:
-        return f'{who} but gave no "{name}". {looked}. It printed nothing.'
+        return f'{who} but gave no "{name}". {looked}. It printed nothing'
     tail = (
         f'Last line: "{lines[-1].strip()[:200]}"' if n == 1 else "Last lines:\n" + "\n".join(f"    {x}" for x in lines)
     )

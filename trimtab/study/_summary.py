@@ -50,11 +50,9 @@ def done_line(study: Study, total: int, target: str) -> str:
     of = f"{now.ended} of {total}" if now.ended <= total else f"{now.ended}"
     closed = study._log.ledger.closed
     if closed is not None:
-        way = (
-            f"trimtab run {target} --more {_more(total)}" if closed["rule"] == "user" else f"change [stop] in {target}"
-        )
+        way = _run_line(target, total) if closed["rule"] == "user" else f"change [stop] in {target}"
         return f"{study.name}: ended — {closed['text']} ({of} trials{_best(now)}). To go on: {way}"
-    more = f"Go on: trimtab run {target} --more {_more(total)}" if target else ""
+    more = f"Go on: {_run_line(target, total)}" if target else ""
     return f"{study.name}: done — {of} trials{_best(now)}. {more}".rstrip()
 
 
@@ -81,6 +79,12 @@ def _best(now: Status) -> str:
     return f", best {now.objective} {now.value} (trial {now.best})" if now.best is not None else ""
 
 
+def _run_line(target: str, total: int) -> str:
+    """The command that goes on. A database holds results, but not what to run."""
+    more = f"--more {_more(total)}"
+    return f"trimtab run {target} {more}" if target.endswith(".toml") else f"the command that began it, with {more}"
+
+
 def _more(total: int) -> int:
     """A round number, about two thirds more."""
     return max(10, 10 * round(total / 15))
@@ -99,7 +103,8 @@ def _headline(study: Study, now: Status, seconds: float | None, before: int) -> 
             if not before
             else f" ({now.counted - before} of them now, in {duration(seconds)})"
         )
-    why = f"     stopped because: {study.ended}" if study.ended else ""
+    ended = f"trials = {now.counted}" if study.ended == "all trials have been started" else study.ended
+    why = f"     stopped because: {ended}" if ended else ""
     trials = f"{now.counted} trial{'s' * (now.counted != 1)}"
     return f"{study.name}: {trials}{took} — {', '.join(words)}{why}"
 
@@ -177,7 +182,7 @@ def _next(study: Study, now: Status, target: str, total: int | None) -> list[str
     if now.failed:
         commands.append((f"trimtab show {target} --failures", "what went wrong"))
     commands.append((f"trimtab export {target} > {study.name}.csv", "every trial as a table"))
-    commands.append((f"trimtab run {target} --more {_more(total or now.counted)}", "go on"))
+    commands.append((_run_line(target, total or now.counted), "go on"))
     wide = max(len(command) for command, _ in commands)
     return [f"{'next' if not i else '':<10} {command:<{wide}}   {what}" for i, (command, what) in enumerate(commands)]
 
@@ -206,12 +211,12 @@ def trial_page(study: Study, number: int, target: str = "", folder: Path | None 
         lines.append(f"  {'error':<11} {trial.error.get('kind', '')}{where}")
         lines += [f"  {'':<11} {line}" for line in str(trial.error.get("text", "")).splitlines()[:5]]
     lines += _output(folder or study._folder, number)
-    if target:
-        lines.append(f"  {'again':<11} trimtab try {target} --trial {number}        (here, nothing recorded)")
-        if row.state is State.FAILED:
-            lines.append(
-                f"  {'':<11} trimtab retry {target} {number}              (recorded as attempt {trial.attempts + 1})"
-            )
+    again = []
+    if target.endswith(".toml"):  # a database doesn't say what to run
+        again.append(f"trimtab try {target} --trial {number}        (here, nothing recorded)")
+    if target and row.state is State.FAILED:
+        again.append(f"trimtab retry {target} {number}              (recorded as attempt {trial.attempts + 1})")
+    lines += [f"  {'again' if not i else '':<11} {line}" for i, line in enumerate(again)]
     return "\n".join(lines)
 
 

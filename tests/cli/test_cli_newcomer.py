@@ -1,0 +1,112 @@
+"""What a newcomer mistypes: one kind sentence each, and no line to type that would not work."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from trimtab.cli import code_of
+
+HEAD = 'name = "d"\nminimize = "loss"\n'
+SPACE = """[space]
+x = "0.0..1.0"
+m = { type = "choice", default = "a", branches = { a = {}, b = { y = "1..9 default=3" } } }
+"""
+RUN = '[run]\nfunction = "o.py:objective"\ntrials = 3\n'
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "o.py").write_text("def objective(trial):\n    return trial['x']\n", encoding="utf-8")
+    (tmp_path / "d.toml").write_text(HEAD + SPACE + RUN, encoding="utf-8")
+    return tmp_path
+
+
+def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    code = code_of(list(words))
+    out, err = capsys.readouterr()
+    return code, out, err
+
+
+@pytest.mark.parametrize(
+    ("head", "tail", "words"),
+    [
+        ("", 'trials = "many"', "[run] trials = 'many': a whole number"),
+        ("", "trials = -3", "at least 1"),
+        ("", "trials = 3\nworkers = 1.5", "[run] workers = 1.5"),
+        ("", 'trials = 3\ntrial_timeout = "2 fortnights"', "'2 fortnights' is no duration"),
+        ("seed = 'x'\n", "trials = 3", "seed='x': a whole number"),
+        ('searcher = { method = "tpe", strtup = 9 }\n', "trials = 3", "Did you mean 'startup'?"),
+        ('searcher = { method = "tpe", startup = "x" }\n', "trials = 3", "startup='x' is text. Write a number"),
+        ("searcher = { startup = 9 }\n", "trials = 3", "A searcher table needs its name"),
+        ("", "trials = 3\n[stop]\ntarget = 'x'", "could not convert"),
+    ],
+)
+def test_a_wrong_word_in_the_file_is_one_sentence(
+    here: Path, capsys: pytest.CaptureFixture[str], head: str, tail: str, words: str
+) -> None:
+    (here / "d.toml").write_text(
+        HEAD + head + SPACE + f'[run]\nfunction = "o.py:objective"\n{tail}\n', encoding="utf-8"
+    )
+    code, _, err = said(capsys, "run", "d.toml", "--dry-run", "1")
+    assert code == 2
+    assert err.startswith("trimtab: d.toml: ")
+    assert words in err
+    assert err.count("\n") == 1
+
+
+@pytest.mark.parametrize("text", ["0.0-1.0", "0.0..one", "zero..1.5", "0.1 to 0.5"])
+def test_text_that_is_almost_a_range_is_no_constant(here: Path, capsys: pytest.CaptureFixture[str], text: str) -> None:
+    code, _, err = said(capsys, "run", "d.toml", "--set", f"space.x={text!r}", "--dry-run", "1")
+    assert code == 2
+    assert "looks like a range but is none" in err
+
+
+def test_a_value_that_would_not_be_used_is_not_tried_silently(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "try", "d.toml", "x=0.5", "m.b.y=4")
+    assert code == 2
+    assert "m.b.y is not active in this configuration" in err
+    assert "m == 'b'" in err
+    assert said(capsys, "try", "d.toml", "x=0.5", "m=b", "m.b.y=4")[:2] == (0, "returned 0.5\n")
+
+
+def test_trials_and_more_are_one_or_the_other(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "run", "d.toml", "--trials", "3", "--more", "2")
+    assert code == 2
+    assert "give one of the two" in err
+
+
+def test_what_cannot_be_written_is_said_plainly(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "run", "d.toml", "--plain")[0] == 0
+    code, _, err = said(capsys, "export", "d.toml", "-o", "nowhere/t.csv")
+    assert (code, err) == (2, "trimtab: nowhere/t.csv can't be written: No such file or directory.\n")
+
+
+def test_a_program_on_the_line_is_told_only_commands_that_work(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    program = ("python3", "-c", "pass", "{größe}")
+    code, out, _ = said(capsys, "run", "-p", "größe=0.0..1.0", "--trials", "2", "--plain", "--", *program)
+    assert code == 0
+    assert "the command that began it, with --more 10" in out
+    database = next(p.name for p in here.glob("*.db"))
+    assert "trimtab try" not in said(capsys, "show", database, "1")[1]
+    assert "stopped because: trials = 2" in out
+
+
+def test_a_script_gives_its_name_to_the_study(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = said(capsys, "init", "--", "python3", "-u", "solver.py", "--alpha", "0.5")[1]
+    assert 'name     = "solver"' in out
+    assert 'storage  = "solver.db"' in out
+
+
+def test_a_shell_takes_every_name_that_ask_gives(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "d.toml").write_text(HEAD + '[space]\n"größe/1" = [0.25]\n"2x" = [7]\n' + RUN, encoding="utf-8")
+    out = said(capsys, "ask", "d.toml", "--format", "env")[1]
+    script = 'eval "$1"; echo "$TRIAL $gr__e_1 $_2x"'
+    shell = subprocess.run(["bash", "-c", script, "_", out], capture_output=True, text=True, check=True)
+    assert shell.stdout == "0 0.25 7\n"
+    code, _, err = said(capsys, "tell", "d.toml", "0")
+    assert (code, err) == (2, "trimtab: What came of trial 0? trimtab tell d.toml 0 loss=0.31\n")
+    assert said(capsys, "tell", "d.toml", "0", "loss=1")[0] == 0
