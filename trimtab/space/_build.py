@@ -188,6 +188,8 @@ def domain_of(given: Any, name: str = "") -> Any:
             return _range(given, found)
     except SpaceError as error:
         raise SpaceError(f"{name}: {error}" if name else str(error)) from None
+    if isinstance(given, str) and _ALMOST.search(given):
+        raise SpaceError(f"{name}: {given!r} looks like a range but is none. Write low..high, as '0.1..10 log'.")
     if given is None or isinstance(given, str | bool | int | float):
         return Const(given)
     if isinstance(given, type) and given in DOMAINS:
@@ -199,6 +201,8 @@ def domain_of(given: Any, name: str = "") -> Any:
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})(.*)$", re.DOTALL)
+_DECIMAL = r"[-+]?\d*\.\d+"
+_ALMOST = re.compile(rf"{_NUMBER}\s*\.\.|\.\.\s*{_NUMBER}|^\s*{_DECIMAL}\s*(?:-|to)\s*{_DECIMAL}\b")  # 0.1-0.5, 1..many
 
 
 def _range(text: str, found: re.Match[str]) -> Float | Int:
