@@ -69,7 +69,7 @@ def test_frame_before_anything_ended() -> None:
 
 def test_pausing_tells_what_happens() -> None:
     assert frame(HEAD, NOW, elapsed=1, pausing=pausing_words(2), width=100)[3] == (
-        "pausing  until 2 trials reach their next step or end, to go on next time   (Ctrl-C again: now)"
+        "pausing  until 2 trials reach their next step or end   (Ctrl-C again: now)"
     )
     assert "1 trial reaches its next step" in pausing_words(1)
     assert pausing_words(0) == "nothing runs any more"

@@ -124,7 +124,7 @@ def pausing_words(trials: int) -> str:
     if not trials:
         return "nothing runs any more"
     they = f"{trials} trials reach their" if trials != 1 else "1 trial reaches its"
-    return f"until {they} next step or end, to go on next time   (Ctrl-C again: now)"
+    return f"until {they} next step or end   (Ctrl-C again: now)"
 
 
 # ── when ─────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -321,7 +321,8 @@ class _Block:
     def __rich_console__(self, console: Any, options: Any) -> Any:
         from rich.text import Text
 
-        lines = self.display.lines(max(40, options.max_width))
+        # three columns stay free: a terminal echoes ^C there, and must not wrap to a fifth line
+        lines = self.display.lines(max(40, options.max_width - 3))
         for i, line in enumerate(lines):
             text = Text(line, no_wrap=True, overflow="ellipsis")
             if i == 1:

@@ -317,7 +317,8 @@ class Driver:
             return
         run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)
         again = (row.step or 0.0) - run.source_step
-        if again > 0 and not self.repeated:
+        curve = ledger.reports.curve(ledger.reports.rows_of(row.number))
+        if again > 0 and not self.repeated and not (curve.fold >= 0).any():  # folds are no steps to save after
             self.repeated = True  # said once a run: it will be so for every trial
             saved = (
                 "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"

@@ -74,8 +74,8 @@ def optimize(study: Study, objective: Objective, call: Call) -> Study:
     if total is not None and _done(study, total):
         study.ended = "all trials have been started" if ledger.closed is None else str(ledger.closed["text"])
         again = "optimize(…, more=…)" if ledger.closed is None else "study.reopen(), then optimize(…)"
-        said = study.name, ledger.counted, total, study.ended, again
-        log.warning("%s: done, %d of %d trials (%s). To go on: %s", *said)
+        of = f"{ledger.counted} of {total} trials" if ledger.counted <= total else f"{ledger.counted} trials"
+        log.warning("%s: done, %s (%s). To go on: %s", study.name, of, study.ended, again)
         return study
     runner = call.runner or _runner(study, objective, call)
     driver = Driver(

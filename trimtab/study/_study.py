@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
 import time
 import uuid
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from itertools import count
 from math import inf
 from pathlib import Path
@@ -452,6 +455,7 @@ class Study:
         """The folder for outputs and checkpoints; a temporary one where the study has none."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="trimtab-"))
+            weakref.finalize(self, _drop_if_empty, str(self._folder))  # most studies in memory put nothing there
         return self._folder
 
     def _checkpoints(self, trial: int, attempt: int) -> str:
@@ -491,6 +495,11 @@ class Study:
     def _numbers(self, trials: Any) -> list[int]:
         many = trials if isinstance(trials, (list, tuple, range, np.ndarray)) else [trials]
         return [self._number(t) for t in many]
+
+
+def _drop_if_empty(folder: str) -> None:
+    with suppress(OSError):
+        os.rmdir(folder)
 
 
 def _folder_for(storage: Storage) -> Path | None:
