@@ -260,8 +260,8 @@ class State:
 
     def _sync_group(self, group: Group, touched: set[int], X: Floats) -> None:
         numbers = sorted(touched)
-        known = ~np.isnan(X[numbers][:, group.columns]).any(axis=1)
-        mine = {numbers[i] for i in np.flatnonzero(known).tolist()}
+        sums = X.take(numbers, axis=0).take(group.columns, axis=1).sum(axis=1)  # NaN where a column is not there
+        mine = {number for number, total in zip(numbers, sums.tolist(), strict=True) if not isnan(total)}
         for number in self.changed:
             group.unsee(number)
             if number not in group.results and number in mine:
