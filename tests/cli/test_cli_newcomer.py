@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -110,3 +111,19 @@ def test_a_shell_takes_every_name_that_ask_gives(here: Path, capsys: pytest.Capt
     code, _, err = said(capsys, "tell", "d.toml", "0")
     assert (code, err) == (2, "trimtab: What came of trial 0? trimtab tell d.toml 0 loss=0.31\n")
     assert said(capsys, "tell", "d.toml", "0", "loss=1")[0] == 0
+
+
+def test_a_study_that_may_not_be_written_can_be_read(
+    here: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert said(capsys, "run", "d.toml", "--plain")[0] == 0
+    may = os.access  # root may write anything, so the right is taken away here and not on the disk
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK and may(path, mode))
+    assert "3 finished" in said(capsys, "show", "d.toml")[1]
+    assert said(capsys, "export", "d.db")[1].count("finished") == 3
+    code, _, err = said(capsys, "note", "d.toml", "0", "words")
+    assert code == 4
+    assert "opened for reading only" in err
+    code, _, err = said(capsys, "run", "d.toml", "--more", "1")
+    assert code == 4
+    assert "Reading (trimtab show" in err

@@ -82,9 +82,9 @@ def opened(target: str | None, name: str | None = None) -> Opened:
     if target.endswith(".toml"):
         plan = load(target)
         _must_exist(plan.storage, f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
-        from trimtab.storage import open_storage
+        from trimtab.storage import open_stored
 
-        store = open_storage(plan.storage)
+        store = open_stored(plan.storage)
         if store.find(name or plan.name) is None:
             raise FileError(f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
         return Opened(Study.load(store, name or plan.name), target, plan)

@@ -55,6 +55,15 @@ def open_storage(
     return Sql(sqlite_url(path), durability=durability, read_only=read_only)
 
 
+def open_stored(where: str | os.PathLike[str] | Storage) -> Storage:
+    """A storage that must be there already: for reading only where this user may not write the file or its folder."""
+    read_only = False
+    if isinstance(where, (str, os.PathLike)) and "://" not in os.fspath(where):
+        path = Path(_expanded(os.fspath(where))).expanduser()
+        read_only = path.is_file() and not (os.access(path, os.W_OK) and os.access(path.parent, os.W_OK))
+    return open_storage(where, read_only=read_only, create=False)
+
+
 def _expanded(text: str) -> str:
     """With ${NAME} replaced; percent-encoded in the user:password part of a URL, where it may hold any sign."""
     from urllib.parse import quote

@@ -75,7 +75,7 @@ class SqliteFile:
             if not os.access(place, os.W_OK):
                 raise StorageError(
                     f"{self.shown} can't be written: {place} is read-only for this user."
-                    " Reading (report, dashboard, export) works; to go on with it, copy it to a folder of your own."
+                    " Reading (trimtab show, export; tt.load) works; to go on with it, copy it to a folder of your own."
                 )
 
     def _open(self) -> None:

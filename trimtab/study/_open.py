@@ -9,7 +9,7 @@ from typing import Any
 
 from trimtab.errors import UnknownName
 from trimtab.protocol import Objective, Storage
-from trimtab.storage import open_storage
+from trimtab.storage import open_stored
 from trimtab.study._keywords import translated
 from trimtab.study._stop import best_number
 from trimtab.study._study import Study
@@ -46,7 +46,7 @@ def delete(storage: str | Path | Storage, name: str) -> None:
 @contextmanager
 def _opened(storage: str | Path | Storage) -> Iterator[Storage]:
     """A storage, closed again if it was opened here."""
-    store = open_storage(storage, create=False)
+    store = open_stored(storage)
     try:
         yield store
     finally:

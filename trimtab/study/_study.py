@@ -23,7 +23,7 @@ from trimtab.protocol import Need, Objective, Scheduler, Searcher, Storage
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
-from trimtab.storage import open_storage
+from trimtab.storage import open_storage, open_stored
 from trimtab.study import _hand, _mend
 from trimtab.study._asked import Asked
 from trimtab.study._define import Names
@@ -137,7 +137,7 @@ class Study:
     @classmethod
     def load(cls, storage: str | Path | Storage, name: str | None = None) -> Study:
         """A stored study as it is. name may be left out where the storage holds one study."""
-        store = open_storage(storage, create=False)
+        store = open_stored(storage)
         names = list(store.names())
         if name is None and len(names) > 1:
             raise StudyMismatch(
