@@ -7,11 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from importlib import import_module
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from trimtab.errors import UnknownName, did_you_mean
 from trimtab.log import JSON
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 REQUIRED = "required"  # stands for the default of a setting that has none
 
@@ -131,6 +133,8 @@ class Registry:
 @cache
 def _foreign(group: str) -> Mapping[str, EntryPoint]:
     """Looked up once a process: reading the metadata of every installed package takes milliseconds."""
+    from importlib.metadata import entry_points  # imports half the email package: only when names are looked up
+
     return {point.name: point for point in entry_points(group=group)}
 
 
