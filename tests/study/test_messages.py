@@ -118,3 +118,14 @@ def test_a_name_error_spends_three_trials() -> None:
     with pytest.raises(tt.StudyStopped, match="undefined_name"):
         made.optimize(lambda t: undefined_name, trials=50, display=False)  # type: ignore[name-defined]  # noqa: F821
     assert len(made) == 3
+
+
+def test_no_best_names_failures_only_where_there_are_some() -> None:
+    study = tt.Study("s", {"x": "0.0..1.0"}, minimize="loss")
+    with pytest.raises(tt.NoResult) as empty:
+        _ = study.best
+    assert str(empty.value).endswith("so there is no best.")
+    study.tell(study.ask(), failed="diverged")
+    with pytest.raises(tt.NoResult) as failed:
+        _ = study.best
+    assert str(failed.value).endswith("Failures: study.failures()")

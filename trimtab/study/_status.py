@@ -82,10 +82,11 @@ def nothing_yet(name: str, ledger: Ledger, where: str) -> str:
         near = float(np.nanmin(worst)) if not np.isnan(worst).all() else math.nan
         broken = ", ".join(f'"{text}"' for text in ledger.constraints)
         return f'"{name}" has no feasible trial yet ({told}): all break {broken}; the closest misses by {near:.4g}.'
-    return (
-        f'"{name}" has no finished trial yet ({told}), so there is no best. Failures: study.failures() or: '
-        f"trimtab show {where} --failures"
-    )
+    text = f'"{name}" has no finished trial yet ({told}), so there is no best.'
+    if not counts["failed"]:
+        return text
+    shell = "" if where.startswith("Memory") else f" or: trimtab show {where} --failures"
+    return f"{text} Failures: study.failures(){shell}"
 
 
 def _one(ledger: Ledger, history: History) -> dict[str, Any]:
