@@ -286,3 +286,9 @@ def test_derived_must_agree_when_given() -> None:
     assert space.check({"a": 2}) == {"a": 2, "b": 4}
     assert space.check({"a": 2, "b": 4.0}) == {"a": 2, "b": 4}
     refused("b: 5 is not what a * 2 gives, 4", space.check, {"a": 2, "b": 5})
+
+
+def test_a_pair_of_numbers_is_ambiguous() -> None:
+    refused('"0.0..1.0" or Float(0.0, 1.0); a choice: [0.0, 1.0]', Space, {"x": (0.0, 1.0)})
+    refused("Int(1, 8)", Space, {"x": (1, 8)})
+    assert Space({"x": ("a", "b"), "y": [0, 1]}).names == ("x", "y")

@@ -198,7 +198,7 @@ def verify(target: str | None, name: str | None) -> int:
     click.echo(f"  {told.first_difference}")
     if not told.same_environment:
         click.echo(
-            "They were made with other versions of Python, numpy or scipy: small differences are no fault there."
+            "They were made with another version of Python, numpy, scipy or the method: differences are no fault there."
         )
         return 0
     return 1

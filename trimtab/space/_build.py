@@ -172,6 +172,10 @@ def _checked_name(given: Any) -> str:
 # ── one entry ─────────────────────────────────────────────────────────────────
 
 
+def _number_domain(low: float, high: float) -> str:
+    return f"{'Int' if isinstance(low, int) and isinstance(high, int) else 'Float'}({low}, {high})"
+
+
 def domain_of(given: Any, name: str = "") -> Any:
     """A domain, a Space (a group with rules of its own), or a Mapping (a group)."""
     from trimtab.space.space import Space
@@ -182,6 +186,12 @@ def domain_of(given: Any, name: str = "") -> Any:
     try:
         if isinstance(given, Mapping):
             return _table(given) if isinstance(given.get("type"), str) else given
+        if isinstance(given, tuple) and len(given) == 2 and all(type(v) in (int, float) for v in given):
+            low, high = given
+            raise SpaceError(
+                f'{given!r} could be a range or a choice. A range: "{low}..{high}" or {_number_domain(low, high)}; '
+                f"a choice: [{low}, {high}]."
+            )
         if isinstance(given, list | tuple):
             return Choice(given)
         if isinstance(given, str) and (found := _RANGE.match(given)):

@@ -27,7 +27,8 @@ class Verified:
     decisions, agree    how many decisions (starts) the methods made, and how many came out the same
     verdicts, upheld    how many pauses and stops a scheduler ordered, and how many it orders again
     first_difference    of the first that did not, in words
-    same_environment    whether all of it was decided under the present fingerprint; elsewhere a difference is no error
+    same_environment    whether all was decided under the present fingerprint, by the present revisions of the methods;
+                        elsewhere a difference is no error
     """
 
     decisions: int
@@ -66,7 +67,7 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
             first = (
                 f"trial {event.trial} (event {event.seq}): told to {event.body['verdict']}; judged again: {verdict.go}"
             )
-    same = not environments or set(environments) == {_here()}
+    same = (not environments or set(environments) == {_here()}) and _same_revisions(events)
     return Verified(decided, agree, verdicts, upheld, first, same)
 
 
@@ -74,6 +75,16 @@ def _here() -> str:
     from trimtab.run.environment import fingerprint, short_hash
 
     return short_hash(fingerprint())
+
+
+def _same_revisions(events: Sequence[Event]) -> bool:
+    """Whether every definition names its methods in the revision they have today."""
+    for event in events:
+        if event.kind == "defined":
+            for registry, told in ((SEARCHERS, event.body["searcher"]), (SCHEDULERS, event.body["scheduler"])):
+                if registry.from_json(told).revision != told["revision"]:
+                    return False
+    return True
 
 
 def replayed(
