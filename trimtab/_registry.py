@@ -34,6 +34,7 @@ class Row:
     name: str
     summary: str
     settings: Mapping[str, Any]  # name -> default
+    meanings: Mapping[str, str]  # name -> what it is for, as the class's docstring says
     takes: tuple[str, ...]
     source: str
     home: str  # module:Class
@@ -171,10 +172,28 @@ def _row(name: str, cls: type[Any]) -> Row:
         name=name,
         summary=words[0].strip() if words else "",
         settings={f.name: _default(f) for f in _settings_of(cls)},
+        meanings=_meanings(cls.__doc__, [f.name for f in _settings_of(cls)]),
         takes=tuple(sorted(getattr(cls, "takes", ()))),
         source=_source(cls.__doc__) or _source(sys.modules[cls.__module__].__doc__),
         home=f"{cls.__module__}:{cls.__qualname__}",
     )
+
+
+def _meanings(doc: str | None, names: Iterable[str]) -> dict[str, str]:
+    """From the lines "name   what it is for" of a docstring; names may share a line, and a text may go on below it."""
+    known, found = set(names), dict[str, str]()
+    open_: list[str] = []  # the names whose text may still go on
+    for line in (doc or "").splitlines()[1:]:
+        head, gap, text = line.strip().partition("  ")
+        words = [word.strip() for word in head.split(",")]
+        if gap and known.issuperset(words):
+            open_ = words
+            found |= dict.fromkeys(words, text.strip())
+        elif open_ and line.strip() and line.startswith(" " * 8):
+            found |= {word: f"{found[word]} {line.strip()}" for word in open_}
+        else:
+            open_ = []
+    return found
 
 
 def _source(doc: str | None) -> str:

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from trimtab.cli import code_of
+from trimtab.schedule._registry import REGISTRY as schedulers
+from trimtab.search._registry import REGISTRY as searchers
 
 HEAD = 'name = "d"\nminimize = "loss"\n'
 SPACE = """[space]
@@ -127,3 +129,11 @@ def test_a_study_that_may_not_be_written_can_be_read(
     code, _, err = said(capsys, "run", "d.toml", "--more", "1")
     assert code == 4
     assert "Reading (trimtab show" in err
+
+
+def test_methods_tells_what_each_setting_is_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "startup        10        random draws before the first model" in said(capsys, "methods", "tpe")[1]
+    for registry in (searchers, schedulers):
+        for row in registry.describe():
+            assert set(row.settings) == set(row.meanings), f"the docstring of {row.home} explains each setting"
+            assert max(map(len, said(capsys, "methods", row.name)[1].splitlines()[1:])) <= 120

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -204,10 +206,19 @@ def verify(target: str | None, name: str | None) -> int:
     return 1
 
 
+def _folded(head: str, text: str) -> str:
+    """Text after a head, folded to the terminal with its later lines under its first."""
+    columns = min(shutil.get_terminal_size().columns, 120)
+    return (
+        textwrap.fill(text, columns, initial_indent=head, subsequent_indent=" " * len(head)) if text else head.rstrip()
+    )
+
+
 @click.command()
 @click.argument("name", required=False)
 def methods(name: str | None) -> int:
     """The searchers and schedulers; with NAME, the settings of one."""
+    from trimtab._registry import REQUIRED
     from trimtab.errors import UnknownName
     from trimtab.schedule._registry import REGISTRY as schedulers
     from trimtab.search._registry import REGISTRY as searchers
@@ -229,12 +240,12 @@ def methods(name: str | None) -> int:
         raise UnknownName(name, among=[row.name for _, row in rows], kind="method")
     for kind, row in found_rows:
         click.echo(f"{row.name} ({kind}): {row.summary}")
-        wide = max(map(len, row.settings), default=0)
-        for setting, default in row.settings.items():
-            click.echo(f"  {setting:<{wide}}   {default!r}")
-        if row.takes:
-            click.echo(f"takes    {', '.join(row.takes)}")
-        if row.source:
-            click.echo(f"source   {row.source}")
+        defaults = {name: "required" if value == REQUIRED else repr(value) for name, value in row.settings.items()}
+        wide, much = (max(map(len, part), default=0) for part in (defaults, defaults.values()))
+        for setting, default in defaults.items():
+            click.echo(_folded(f"  {setting:<{wide}}   {default:<{much}}   ", row.meanings.get(setting, "")))
+        for word, text in (("takes", ", ".join(row.takes)), ("source", row.source)):
+            if text:
+                click.echo(_folded(f"{word:<9}", text))
         click.echo(f"code     {row.home}")
     return 0

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Full:
-    """Every trial runs to its full budget."""
+    """Every trial runs to its full budget.
+
+    max   steps of a run; None: as many as the objective likes
+    """
 
     max: float | None = None
 

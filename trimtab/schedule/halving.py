@@ -70,7 +70,9 @@ class _Seen:
 class Halving:
     """Successive halving: the best 1/eta of each rung go on, the rest stay paused.
 
-    max   steps of a full run;  min  steps of the first rung;  eta  the factor between rungs
+    max   steps of a full run
+    min   steps of the first rung
+    eta   the factor between rungs
     n     trials in a bracket; None: as many as leave one on the top rung (eta to the number of divisions)
     """
 

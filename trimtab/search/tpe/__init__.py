@@ -47,7 +47,7 @@ class TPE:
     share, most   the best share of the trials, at most so many, count as good
     candidates    drawn from the good density for each proposal
     floor         smallest bandwidth, as a part of a parameter's range
-    prior_weight  of the prior kernel, in trials
+    prior_weight  what the prior kernel counts for, in trials
     kernels       "joint": one kernel over all parameters; "independent": each parameter for itself
     """
 
