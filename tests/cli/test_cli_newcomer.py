@@ -137,3 +137,12 @@ def test_methods_tells_what_each_setting_is_for(capsys: pytest.CaptureFixture[st
         for row in registry.describe():
             assert set(row.settings) == set(row.meanings), f"the docstring of {row.home} explains each setting"
             assert max(map(len, said(capsys, "methods", row.name)[1].splitlines()[1:])) <= 120
+
+
+def test_try_ends_with_what_would_count(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (here / "o.py").write_text(
+        "def objective(trial):\n    for k in range(4):\n        trial.report(loss=trial['x'] + k, fold=k)\n",
+        encoding="utf-8",
+    )
+    code, out, _ = said(capsys, "try", "d.toml", "x=0.5")
+    assert (code, out.splitlines()[-1]) == (0, "ended with loss 2 ± 0.65")

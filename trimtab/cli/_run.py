@@ -270,16 +270,35 @@ def _try_function(objective: Any, config: Mapping[str, Any], space: Any) -> int:
     from trimtab.protocol import Run
     from trimtab.run.trial import Trial
 
-    value = objective(Trial(Run(0, 1, config, 0, inf, open=space is None), _Printer(), space))
-    click.echo(f"returned {value}" if value is not None else "ended")
+    printer = _Printer()
+    value = objective(Trial(Run(0, 1, config, 0, inf, open=space is None), printer, space))
+    click.echo(f"returned {value}" if value is not None else printer.total())
     return 0
 
 
 class _Printer:
     """The link of a trial that nobody judges: what it reports is printed."""
 
+    def __init__(self) -> None:
+        self.last: dict[str, list[float]] = {}  # what the last step said, a value a fold
+        self.step: float | None = None
+
+    def total(self) -> str:
+        """What would count: the last step's values, over folds their mean and its standard error."""
+        from statistics import fmean, stdev
+
+        words = [
+            f"{name} {fmean(v):.4g}" + (f" ± {stdev(v) / len(v) ** 0.5:.2g}" if len(v) > 1 else "")
+            for name, v in self.last.items()
+        ]
+        return "ended with " + "   ".join(words) if words else "ended: nothing was reported or returned"
+
     def post(self, kind: str, body: Mapping[str, Any]) -> None:
         if kind == "reported":
+            if body["step"][0] != self.step:
+                self.step, self.last = body["step"][0], {}
+            for name, values in body["metrics"].items():
+                self.last.setdefault(name, []).append(values[0])
             words = [f"{k} {v[0]:g}" for k, v in body["metrics"].items()]
             fold = f" fold {body['fold'][0]}" if "fold" in body else ""
             click.echo(f"step {body['step'][0]:g}{fold}   " + "   ".join(words))
