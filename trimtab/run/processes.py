@@ -57,6 +57,7 @@ class _Worker:
         self.step: float | None = None
         self.killed = False
         self.ready = False
+        self.begun = False  # it has said that it has its present run in hand
         self.done = 0
         self.broken: Mapping[str, JSON] | None = None
 
@@ -123,7 +124,7 @@ class Processes:
                 if not worker.ready:
                     break  # a fresh one that can't start: say so through the ordinary end of the run
                 self._leave(worker)
-        worker.run, worker.since, worker.step = run, time.monotonic(), None
+        worker.run, worker.since, worker.step, worker.begun = run, time.monotonic(), None, False
         self._begin(worker)
         self._busy[run.trial, run.attempt] = worker
 
@@ -254,7 +255,7 @@ class Processes:
         elif kind == "broken":
             worker.broken = body
         elif kind == "began":
-            worker.since = time.monotonic()
+            worker.since, worker.begun = time.monotonic(), True
             self._begin(worker)  # the time-out is the objective's, not the start-up's
         elif kind == "waiting":
             self._urgent = True
@@ -275,6 +276,11 @@ class Processes:
         """The pipe is closed: the process is gone, and its trial, if it had one, ends here."""
         code = self._leave(worker)
         if worker.run is None:
+            return
+        if worker.done and not worker.begun and not worker.killed and not worker.deadline.expired:
+            run, worker.run = worker.run, None  # it was dying when it was given the run: another one takes it
+            del self._busy[run.trial, run.attempt]
+            self.submit(run)
             return
         body: dict[str, JSON] = {"step": worker.step, "cost": {"seconds": round(time.monotonic() - worker.since, 6)}}
         if worker.killed:
