@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from trimtab.errors import NoResult
 from trimtab.study import load
 from trimtab.study.verify import verify
 
@@ -41,7 +42,10 @@ def trials(folder: Path) -> list[tuple[object, ...]]:
 def ended(folder: Path) -> int:
     if not (folder / "digits.db").exists():
         return 0
-    study = load(folder / "digits.db")
+    try:
+        study = load(folder / "digits.db")
+    except NoResult:  # the file is there, the study not yet
+        return 0
     done = study.counts["finished"]
     study.close()
     return done
@@ -53,10 +57,12 @@ def test_killed_half_way_ends_as_if_nothing_had_happened(tmp_path: Path) -> None
     assert digits(whole).wait(timeout=300) == 0
     first = digits(killed)
     late = time.monotonic() + 200
-    while time.monotonic() < late and ended(killed) < TRIALS // 2:
-        time.sleep(0.05)
-    os.killpg(first.pid, signal.SIGKILL)
-    assert first.wait() == -signal.SIGKILL
+    try:
+        while time.monotonic() < late and ended(killed) < TRIALS // 2:
+            time.sleep(0.05)
+    finally:
+        os.killpg(first.pid, signal.SIGKILL)
+        assert first.wait() == -signal.SIGKILL
     assert ended(killed) < TRIALS
     assert digits(killed).wait(timeout=300) == 0
     assert trials(killed) == trials(whole)
