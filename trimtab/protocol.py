@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, fields, replace
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 from numpy.random import Generator
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
 
 Config = Mapping[str, JSON]
 At = tuple[int, float]  # (trial, step): a checkpoint, or a point of a curve
-NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,9 +6,9 @@ only, smaller is better, no attempts, no process names, no clock, no `test` metr
 """
 
 from trimtab.history._ledger import Ledger
-from trimtab.history._records import RUNNING_WORDS, State, Trial
+from trimtab.history._records import State, Trial
 from trimtab.history._reports import Curve
 from trimtab.history._row import Row
 from trimtab.history._view import History, Levels
 
-__all__ = ["RUNNING_WORDS", "Curve", "History", "Ledger", "Levels", "Row", "State", "Trial"]
+__all__ = ["Curve", "History", "Ledger", "Levels", "Row", "State", "Trial"]

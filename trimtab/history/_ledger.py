@@ -32,9 +32,8 @@ TAIL = 1_000  # effective events kept at hand; folds are rarely further behind
 class Ledger:
     """Reads events in order and keeps what they amount to."""
 
-    def __init__(self, source: Source, labels: Space | None = None) -> None:
+    def __init__(self, source: Source) -> None:
         self.source = source
-        self.labels = labels  # the caller's own space: it has the objects that the log has only labels of
         self.version = 0
         self.decisions = 0
         self.era = 0

@@ -20,9 +20,6 @@ class State(IntEnum):
     FAILED = 5
 
 
-RUNNING_WORDS = ("running", "queued")  # states in which a trial counts as pending
-
-
 @dataclass(frozen=True, slots=True)
 class Trial:
     """One configuration and what became of it.

@@ -10,7 +10,7 @@ from trimtab.log import JSON, Event
 from trimtab.run.trial import Trial
 from trimtab.study._grow import grow
 from trimtab.study._log import shown
-from trimtab.study._starts import run_of
+from trimtab.study._starts import method_of, run_of
 
 if TYPE_CHECKING:
     from trimtab.study._study import Study
@@ -46,7 +46,7 @@ class _Line:
         verdict = scheduler.judge(shown(log), self.trial)
         if verdict.go == "on":
             return {"go": "on", "until": verdict.until}
-        by = f"{scheduler.name}/{scheduler.revision}"
+        by = method_of(scheduler)
         told: dict[str, Any] = {"verdict": verdict.go, "seen": log.ledger.version, "by": by, "why": verdict.why}
         self.post("judged", told)
         return {"go": verdict.go}

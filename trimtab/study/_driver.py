@@ -23,11 +23,11 @@ from trimtab.errors import StudyStopped
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
-from trimtab.study._ends import by, ending, judged, reap, settle_interrupted
+from trimtab.study._ends import ending, judged, reap, settle_interrupted, signed
 from trimtab.study._grow import grow
 from trimtab.study._log import Log, shown
 from trimtab.study._queued import queued
-from trimtab.study._starts import ask_of, retry, run_of, started, twin_of
+from trimtab.study._starts import ask_of, method_of, retry, run_of, started, twin_of
 from trimtab.study._stop import Rule
 from trimtab.study._tidy import tidy
 
@@ -115,12 +115,13 @@ class Driver:
         elif self.runner.now() >= self.deadline:
             self.drain("the time for this run is up")
         else:
-            why = next((text for rule in self.rules if (text := rule.over(ledger, history)) is not None), None)
-            if why is not None:
-                name = why.split(":", 1)[0].split(" ", 1)[0]
-                body = {"rule": name, "text": why, "seen": ledger.version}
-                self.log.decide(Event("closed", body, at=self.runner.now(), by=self.id))
-                self.draining = why
+            for rule in self.rules:
+                why = rule.over(ledger, history)
+                if why is not None:
+                    body = {"rule": rule.name, "text": why, "seen": ledger.version}
+                    self.log.decide(Event("closed", body, at=self.runner.now(), by=self.id))
+                    self.draining = why
+                    return
 
     def _all_failed(self, ledger: Ledger) -> None:
         counts = ledger.counts
@@ -162,7 +163,7 @@ class Driver:
             if event.kind == "reported" and max(event.body["step"]) >= self.until[event.trial]:
                 self.waiting_for.add(event.trial)
             if event.kind != "ended":
-                out.append(by(event, self.id))
+                out.append(signed(event, self.id))
                 continue
             if out:  # what it reported must be in the ledger before its end is made from it
                 self.log.write(*out)
@@ -267,7 +268,7 @@ class Driver:
         if acts and isinstance(acts[0], Event):
             return list(acts)  # type: ignore[arg-type]
         ledger = self.log.ledger
-        method = f"{self.searcher.name}/{self.searcher.revision}"
+        method = method_of(self.searcher)
         ask = ask_of(ledger, self.runner.free(), self._fresh())
         return started(
             ledger, acts, ask, method, self.id, at=self.runner.now(), took=round(took, 6), env=self.env  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ from trimtab.log import JSON, Event
 from trimtab.protocol import Scheduler, Verdict
 from trimtab.study._facts import complete, reported, settled
 from trimtab.study._log import Log, shown
+from trimtab.study._starts import method_of
 
 
 def reap(log: Log, me: str, now: float) -> None:
@@ -28,7 +29,7 @@ def reap(log: Log, me: str, now: float) -> None:
 
 def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float, now: float, me: str) -> list[Event]:
     """The facts of a trial's end. One that came to its milestone by returning is judged first: it may be a pause."""
-    *before, ended = [by(e, me) for e in settled(log.ledger, row, event)]
+    *before, ended = [signed(e, me) for e in settled(log.ledger, row, event)]
     if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
         return [*before, ended]
     if before:
@@ -43,17 +44,22 @@ def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float,
 
 
 def judged(log: Log, scheduler: Scheduler, row: Row, verdict: Verdict, now: float, me: str) -> Event:
-    by = f"{scheduler.name}/{scheduler.revision}"
-    body = {"verdict": verdict.go, "step": row.step, "seen": log.ledger.version, "by": by, "why": verdict.why}
+    by, seen = method_of(scheduler), log.ledger.version
+    body = {"verdict": verdict.go, "step": row.step, "seen": seen, "by": by, "why": verdict.why}
     return Event("judged", body, row.number, row.attempt, now, me)
 
 
 def interrupted(ledger: Ledger, row: Row) -> dict[str, JSON]:
     """How an attempt that died has ended: as it had been told to, else lost."""
-    body: dict[str, JSON] = {"state": "lost", "step": row.step, "error": {"kind": "lost", "text": "its driver is gone"}}
     if row.verdict is not None:
-        body = {"state": "paused" if row.verdict[0] == "pause" else "stopped", "step": row.step}
-        complete(ledger, body, *reported(ledger, row, body))
+        return cut_short(ledger, row, row.verdict[0])
+    return {"state": "lost", "step": row.step, "error": {"kind": "lost", "text": "its driver is gone"}}
+
+
+def cut_short(ledger: Ledger, row: Row, go: str) -> dict[str, JSON]:
+    """The end of an attempt that was told to pause or stop: its last report counts."""
+    body: dict[str, JSON] = {"state": "paused" if go == "pause" else "stopped", "step": row.step}
+    complete(ledger, body, *reported(ledger, row, body))
     return body
 
 
@@ -68,12 +74,10 @@ def settle_interrupted(log: Log, scheduler: Scheduler, row: Row, now: float, me:
     verdict = scheduler.judge(shown(log), row.number)
     if verdict.go == "on":
         return inf if verdict.until is None else verdict.until
-    by = f"{scheduler.name}/{scheduler.revision}"
-    body: dict[str, JSON] = {"state": "paused" if verdict.go == "pause" else "stopped", "step": step}
-    complete(log.ledger, body, *reported(log.ledger, row, body))
-    log.write(Event("ended", {**body, "why": verdict.why, "by": by}, row.number, row.attempt, now, me))
+    body = {**cut_short(log.ledger, row, verdict.go), "why": verdict.why, "by": method_of(scheduler)}
+    log.write(Event("ended", body, row.number, row.attempt, now, me))
     return None
 
 
-def by(event: Event, driver: str) -> Event:
+def signed(event: Event, driver: str) -> Event:
     return event if event.by == driver else Event(event.kind, event.body, event.trial, event.attempt, event.at, driver)

@@ -24,7 +24,7 @@ from trimtab.study._facts import complete, named, settled
 from trimtab.study._grow import grow
 from trimtab.study._log import shown
 from trimtab.study._queued import queued
-from trimtab.study._starts import ask_of, retry, started
+from trimtab.study._starts import ask_of, method_of, retry, started
 
 if TYPE_CHECKING:
     from trimtab.study._study import Study
@@ -70,7 +70,7 @@ def _decide(study: Study, n: int, expires: float | None, fixed: Mapping[str, JSO
             answered(log, acts, None, time.time(), study._me)
             return []
         starts = _starts(study, acts, fixed)
-        method, took = f"{study.searcher.name}/{study.searcher.revision}", round(time.perf_counter() - begun, 6)
+        method, took = method_of(study.searcher), round(time.perf_counter() - begun, 6)
         events = started(log.ledger, starts, question, method, None, at=time.time(), took=took, expires=expires)
     return [Asked.of(study, e) for e in events] if log.decide(*events) else []
 

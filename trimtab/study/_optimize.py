@@ -5,14 +5,12 @@ from __future__ import annotations
 import logging
 import signal
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
-from trimtab.errors import StudyMismatch
 from trimtab.history import State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Need, Objective
@@ -219,6 +217,3 @@ def _signals(driver: Driver, grace: float | str | None) -> Iterator[None]:
             timer.cancel()
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-__all__ = ["Call", "StudyMismatch", "optimize", "time"]

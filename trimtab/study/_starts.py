@@ -8,7 +8,12 @@ from math import inf
 from trimtab._random import seed_for
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
-from trimtab.protocol import Ask, Config, Run, Scheduler, Start
+from trimtab.protocol import Ask, Config, Run, Scheduler, Searcher, Start
+
+
+def method_of(method: Searcher | Scheduler) -> str:
+    """How events name a method: "tpe/1", with the revision that decided."""
+    return f"{method.name}/{method.revision}"
 
 
 def ask_of(ledger: Ledger, n: int, fresh: int | None, fixed: Config | None = None) -> Ask:
