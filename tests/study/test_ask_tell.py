@@ -328,7 +328,8 @@ def test_threads_that_share_a_handle(tmp_path: Path) -> None:
     for t in threads:
         t.start()
     while any(t.is_alive() for t in threads):
-        assert s.counts["counted"] == len(s.trials)  # a reader meanwhile
+        before, counted, after = len(s.trials), s.counts["counted"], len(s.trials)
+        assert before <= counted <= after  # a reader meanwhile; each look is at another moment
         time.sleep(0.005)
     assert not errors
     assert [t.number for t in s.trials] == list(range(24))
