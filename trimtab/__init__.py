@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         SpaceError,
         StorageAway,
         StorageError,
+        StorageFull,
         StudyFinished,
         StudyMismatch,
         StudyStopped,
@@ -49,8 +50,8 @@ _HOME = {
     for home, names in {
         "trimtab.errors": (
             "MetricError MissingExtra MultiObjective NonFinite NoResult ObjectiveError PlaceholderError Reject "
-            "ReportError SpaceError StorageAway StorageError StudyFinished StudyMismatch StudyStopped TrimtabError "
-            "UnknownName Unsupported"
+            "ReportError SpaceError StorageAway StorageError StorageFull StudyFinished StudyMismatch StudyStopped "
+            "TrimtabError UnknownName Unsupported"
         ),
         "trimtab.run.current": "current_trial",
         "trimtab.run.trial": "Trial",
@@ -102,6 +103,7 @@ __all__ = [
     "SpaceError",
     "StorageAway",
     "StorageError",
+    "StorageFull",
     "Study",
     "StudyFinished",
     "StudyMismatch",

@@ -58,6 +58,10 @@ class StorageAway(StorageError):
     """A storage can't be reached for now. What was sent may be stored or not: append it again with the same id."""
 
 
+class StorageFull(StorageAway):
+    """There is no room left where a storage keeps its data: waiting will not mend it."""
+
+
 class PlaceholderError(TrimtabError, ValueError):
     """A command template names something that does not exist."""
 

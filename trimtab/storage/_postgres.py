@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 
-from trimtab.errors import MissingExtra, StorageAway, StorageError
+from trimtab.errors import MissingExtra, StorageAway, StorageError, StorageFull
 from trimtab.log import FORMAT
 from trimtab.storage._tables import Statements, statements, tables
 from trimtab.storage._turns import Turns
@@ -144,7 +144,9 @@ class PostgresServer:
         else:
             mend = "What was saved is safe."
         text = f"{self.shown}: PostgreSQL says: {said}. {mend}"
-        return StorageAway(text) if state == "53100" or self.passing(error) else StorageError(text)
+        if state == "53100":
+            return StorageFull(text)
+        return StorageAway(text) if self.passing(error) else StorageError(text)
 
     def forked(self) -> None:
         """In a child process: leave the parent's connections alone and make our own."""

@@ -19,13 +19,19 @@ from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import QueuePool
 
-from trimtab.errors import StorageAway, StorageError
+from trimtab.errors import StorageAway, StorageError, StorageFull
 from trimtab.log import FORMAT
 from trimtab.storage._tables import TABLES, Statements, statements, tables
 from trimtab.storage._turns import FileLock, Turns
 from trimtab.storage._words import VERSION, instead, newer_format, on_network
 
 PATIENCE = 60.0  # seconds that a locked file is waited for
+NO_ROOM = (
+    "SQLITE_FULL",
+    "SQLITE_IOERR_WRITE",
+    "SQLITE_IOERR_TRUNCATE",
+    "SQLITE_IOERR_SHMSIZE",
+)  # quotas are the latter
 POLLS = 0.005, 0.1  # seconds between looks at the file: while it changes, and while it doesn't
 NETWORK = re.compile(  # kinds of file systems that several machines write; 9p and virtiofs are a virtual machine's own
     r"(fuse\.)?(afs|afpfs|beegfs|ceph(fs)?|cifs|coda|fhgfs|gfs2?|glusterfs|gpfs|lustre|mmfs|ncpfs|nfs\d?|ocfs2|orangefs"
@@ -238,15 +244,20 @@ class SqliteFile:
                 f"{self.shown} has been locked by another program for {PATIENCE:.0f} s (a backup? an SQL shell with an"
                 f" open transaction?). Close it. To see who has it open: fuser {self.shown}"
             )
-        elif code.startswith("SQLITE_FULL"):
-            text = f"There is no room left for {self.shown}. What was saved is safe. Make room and run the same again."
+        elif code.startswith(NO_ROOM):
+            text = (
+                f"There is no room left for {self.shown} (a full disk, a quota, or a limit on file sizes; SQLite says:"
+                f" {error.orig}). What was saved is safe. Make room and run the same again."
+            )
         elif code.startswith("SQLITE_READONLY"):
             text = f"{self.shown} has become read-only. Give this user the right to write it and its folder."
         elif code.startswith(("SQLITE_CORRUPT", "SQLITE_NOTADB")):
             text = damaged(self.shown, error.orig)
         else:
             text = f"{self.shown}: SQLite says: {error.orig} ({code}). Check the disk and the rights of its folder."
-        passes = code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_FULL"))
+        if code.startswith(NO_ROOM):
+            return StorageFull(text)
+        passes = code.startswith(("SQLITE_BUSY", "SQLITE_LOCKED"))
         return StorageAway(text) if passes else StorageError(text)
 
     def forked(self) -> None:

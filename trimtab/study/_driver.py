@@ -13,19 +13,19 @@ import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from math import inf
 from threading import Event as Flag
 from threading import Thread
 from typing import Any
 
-from trimtab.errors import StudyStopped
+from trimtab.errors import StorageAway, StudyStopped
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
 from trimtab.study._ends import ending, judged, reap, settle_interrupted, signed
 from trimtab.study._grow import grow
-from trimtab.study._log import Log, shown
+from trimtab.study._log import AWAY, Log, shown
 from trimtab.study._queued import queued
 from trimtab.study._starts import ask_of, method_of, retry, run_of, started, twin_of
 from trimtab.study._stop import Rule
@@ -68,7 +68,7 @@ class Driver:
 
     def run(self) -> str:
         """Until nothing is left to do; returns why it ended."""
-        with self._beating():
+        with self._beating(), self.log.waiting_out(AWAY):
             self.reap()
             more = False  # something was started and a slot is still free: ask again before any time passes
             while True:
@@ -93,7 +93,7 @@ class Driver:
                     if isinstance(idle, Wait):
                         if not self._others():
                             return f"nothing is left that a worker could do: {idle.why or 'the scheduler waits'}"
-                        self.log.storage.wait(self.log.study, self.log.ledger.version, 0.5)
+                        self.log.wait(0.5)
 
     def _others(self) -> bool:
         """Whether anything else may still change the log: other drivers' trials, and those to be tried again.
@@ -351,7 +351,8 @@ class Driver:
             stop.set()
             thread.join(timeout=5)
             if not self.until:
-                storage.forget(study, self.id)
+                with suppress(StorageAway):  # our time runs out by itself
+                    storage.forget(study, self.id)
 
 
 def answered(log: Log, need: Need, answer: Callable[[Need], JSON] | None, now: float, me: str) -> None:

@@ -18,7 +18,7 @@ def reap(log: Log, me: str, now: float) -> None:
     ledger = log.ledger
     others = {r.owner for r in ledger.alive.values() if r.owner not in (None, me)}
     late = [r for r in ledger.alive.values() if r.owner is None and r.expires is not None and r.expires < now]
-    dead = set(log.storage.dead(log.study)) & others if others else set()
+    dead = set(log.patiently(lambda: log.storage.dead(log.study))) & others if others else set()
     gone = [r for r in ledger.alive.values() if r.owner in dead]
     ends = []
     for row in sorted({r.number: r for r in (*gone, *late)}.values(), key=lambda r: r.number):

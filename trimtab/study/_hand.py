@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from math import isfinite
 from typing import TYPE_CHECKING, Any
 
-from trimtab.errors import ObjectiveError, StudyFinished, StudyMismatch, StudyStopped
+from trimtab.errors import ObjectiveError, StorageAway, StudyFinished, StudyMismatch, StudyStopped
 from trimtab.history import Row, State, Trial
 from trimtab.log import JSON, Event, to_text
 from trimtab.protocol import Done, Need, Start, Wait
@@ -113,7 +114,8 @@ def tell(
         raise ObjectiveError(f"tell({number}, {values!r}, failed={failed!r}): give values or failed=, not both.")
     told = None if values is None else numbers(values)
     with log.lock:
-        log.refresh()
+        with suppress(StorageAway):  # then the value is kept in a file, by write()
+            log.refresh()
         study._current()
         row = log.ledger.rows[number]
         if row.state in ENDED or (row.state is State.FAILED and failed is not None):

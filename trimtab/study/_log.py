@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import time
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from threading import RLock
-from typing import Any
+from typing import Any, TypeVar
 
+from trimtab.errors import StorageAway, StorageFull
 from trimtab.history import History, Ledger
 from trimtab.log import Event, Mark, Stale
 from trimtab.protocol import Storage
+from trimtab.study._spool import Spool
+
+T = TypeVar("T")
+logger = logging.getLogger(__name__)
 
 BATCH = 2_000  # events read at once: enough to be fast, few enough to stay small with long reports
+AWAY = 600.0  # seconds that a run waits for a storage that is away, on top of the storage's own patience
+AGAIN = 1.0  # seconds between two tries meanwhile
 
 _PREFIX = uuid.uuid4().hex[:12]  # of this interpreter; the pid tells a fork from its parent
 _COUNT = count(1)
@@ -30,6 +40,8 @@ class Log:
     """One study in one storage, with the ledger and history that follow it.
 
     The lock is for threads that share a handle: whoever decides holds it from reading to appending.
+    When the storage goes away, facts are kept in a file (`_spool`); a run, which has `patience`, waits for it to come
+    back, a call by hand raises and may be repeated.
     """
 
     storage: Storage
@@ -37,9 +49,12 @@ class Log:
     ledger: Ledger
     history: History
     lock: Any = field(default_factory=RLock, repr=False)
+    patience: float = 0.0  # seconds
+    unsent: bool = False  # facts of this handle wait in a file
 
     @classmethod
     def open(cls, storage: Storage, study: int) -> Log:
+        Spool(storage, study).deliver()
         ledger = Ledger(lambda since: read_all(storage, study, since))
         log = cls(storage, study, ledger, History(ledger))
         log.refresh()
@@ -49,7 +64,7 @@ class Log:
         """Read what others and we have written."""
         with self.lock:
             while True:
-                events, mark = self.storage.read(self.study, self.ledger.version, BATCH)
+                events, mark = self.patiently(lambda: self.storage.read(self.study, self.ledger.version, BATCH))
                 self.ledger.extend(events)
                 if self.ledger.version >= mark.version or not events:
                     return
@@ -57,18 +72,67 @@ class Log:
     def write(self, *events: Event) -> None:
         """Append facts, unconditionally, and read on."""
         with self.lock:
-            self._read_back(events, self.storage.append(self.study, events, new_id()))
+            name = new_id()
+
+            def send() -> Mark:
+                if self.unsent:  # in the order in which they came about
+                    Spool(self.storage, self.study).deliver()
+                    self.unsent = False
+                return self.storage.append(self.study, events, name)
+
+            mark = self.patiently(send, keep=(name, events))
+            self._read_back(events, mark)
 
     def decide(self, *events: Event) -> bool:
         """Append decisions made on what was read; False when somebody else decided first."""
         with self.lock:
+            name, known = new_id(), self.ledger.decisions
             try:
-                mark = self.storage.append(self.study, events, new_id(), decides=self.ledger.decisions)
+                mark = self.patiently(lambda: self.storage.append(self.study, events, name, decides=known))
             except Stale:
                 self.refresh()
                 return False
             self._read_back(events, mark)
             return True
+
+    def wait(self, seconds: float) -> None:
+        """Until somebody has appended something, `seconds` at most."""
+        self.patiently(lambda: self.storage.wait(self.study, self.ledger.version, seconds))
+
+    @contextmanager
+    def waiting_out(self, seconds: float) -> Iterator[None]:
+        """Have patience with a storage that is away, for as long as a run lasts."""
+        self.patience = seconds
+        try:
+            yield
+        finally:
+            self.patience = 0.0
+
+    def patiently(self, act: Callable[[], T], keep: tuple[str, Sequence[Event]] | None = None) -> T:
+        """Do it, again and again for `patience` seconds while the storage is away. Facts wait in a file meanwhile."""
+        try:
+            return act()
+        except StorageAway as error:
+            kept = Spool(self.storage, self.study).keep(*keep) if keep else None
+            self.unsent = self.unsent or kept is not None
+            where = f" What was measured waits in {kept} and is stored when the study is next opened." if kept else ""
+            if not self.patience or isinstance(error, StorageFull):
+                raise type(error)(f"{error}{where}") from error
+            logger.warning("%s Trying again for %.0f min.%s", error, self.patience / 60, where)
+        until = time.monotonic() + self.patience
+        while True:
+            time.sleep(AGAIN)
+            try:
+                done = act()
+            except StorageAway as error:
+                if time.monotonic() > until:
+                    raise type(error)(f"{error}{where}") from error
+                continue
+            logger.warning("The storage is back.")
+            if kept:
+                Spool(self.storage, self.study).drop()
+                self.unsent = False
+            return done
 
     def _read_back(self, events: Sequence[Event], mark: Mark) -> None:
         """Take in what was just appended; when nobody wrote in between, without reading it from the storage."""

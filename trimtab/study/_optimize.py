@@ -6,11 +6,12 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from math import inf
 from typing import TYPE_CHECKING, Any
 
+from trimtab.errors import StorageAway
 from trimtab.history import State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Need, Objective
@@ -142,7 +143,8 @@ def _leave(driver: Driver, runner: Any, *, own: bool) -> None:
         body = {"state": "cancelled", "cost": {}}
         driver.log.write(*(Event("ended", body, r.number, r.attempt, runner.now(), driver.id) for r in mine))
     driver.until.clear()
-    driver.log.storage.forget(driver.log.study, driver.id)
+    with suppress(StorageAway):  # our time runs out by itself
+        driver.log.storage.forget(driver.log.study, driver.id)
 
 
 class _Watch:
