@@ -11,7 +11,10 @@ import warnings
 from collections.abc import Mapping
 from typing import Any
 
-from trimtab.errors import NonFinite
+from trimtab.errors import NonFinite, ReportError
+from trimtab.log import JSON, to_text
+
+LIMIT = 1_000_000  # characters of JSON: notes are for numbers and words, large things are files
 
 
 def number(value: Any, what: str) -> float:
@@ -49,6 +52,14 @@ def _as_float(value: Any, what: str) -> float:
     return found
 
 
+def storable(value: JSON, what: str) -> JSON:
+    """`value` unchanged if it is small enough for the log."""
+    size = len(to_text({"": value}))
+    if size > LIMIT:
+        raise ReportError(f"{what}: {size / 1e6:.1f} MB, and the log takes 1 MB. Write it to a file and note its path.")
+    return value
+
+
 def single(value: Any) -> Any:
     """The one element of an array or tensor; anything else unchanged."""
     if not hasattr(value, "item") or not hasattr(value, "shape"):
@@ -80,7 +91,10 @@ def plain(value: Any, depth: int = 8) -> Any:
         return [plain(v, depth - 1) for v in items]
     if hasattr(value, "tolist") and hasattr(value, "shape"):
         return plain(value.tolist(), depth)
-    return clean(repr(value)[:1000])
+    try:
+        return clean(repr(value)[:1000])
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deeply"
 
 
 def clean(text: str) -> str:

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 from trimtab.errors import ObjectiveError, ReportError
-from trimtab.log import JSON, to_text
+from trimtab.log import JSON
 from trimtab.protocol import Run
 from trimtab.run._outcome import execute, failure, outcome
-from trimtab.run._values import number, plain
+from trimtab.run._values import number, plain, storable
 from trimtab.run.config import Config
 
 if TYPE_CHECKING:
@@ -36,7 +36,6 @@ log = logging.getLogger(__name__)
 Real: TypeAlias = float  # inside Trial, float, int and bool are methods
 Whole: TypeAlias = int
 Truth: TypeAlias = bool
-NOTES_LIMIT = 1_000_000  # characters of JSON: notes are for numbers and words, files go to trial.folder
 
 
 class Link(Protocol):
@@ -318,11 +317,7 @@ class Trial:
     def note(self, **attributes: Any) -> None:
         """Words and numbers to keep with the trial. Searchers never read them."""
         notes = {**self._notes, **{k: plain(v) for k, v in attributes.items()}}
-        if len(to_text(notes)) > NOTES_LIMIT:
-            raise ReportError(
-                f"the notes of trial {self.number} pass 1 MB. Write large things to trial.folder instead."
-            )
-        self._notes = notes
+        self._notes = storable(notes, f"the notes of trial {self.number}")
 
     @property
     def reports(self) -> list[dict[str, Any]]:

@@ -188,7 +188,7 @@ class Choice:
             raise SpaceError(f"Choice: {label!r} must be text to name an object. Write {str(label)!r}: … instead.")
         try:
             return token(label)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             name = getattr(label, "__name__", "name")
             raise SpaceError(f"Choice: {label!r} can't be stored as JSON. Name it: Choice({{{name!r}: …}}).") from None
 
@@ -276,7 +276,7 @@ class Const:
         value = plain(self.value)
         try:
             _set(self, value=value, token=token(value), when=_when(self.when))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RecursionError):
             raise SpaceError(
                 f"Const({self.value!r}) can't be stored as JSON. Pass it to the objective directly."
             ) from None

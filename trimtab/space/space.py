@@ -54,7 +54,12 @@ class Space:
             require, forbid, spec = [*spec.require, *_several(require)], [*spec.forbid, *_several(forbid)], spec.domains
         if not isinstance(spec, Mapping):
             raise SpaceError(f"Space({spec!r}): give a dict of names and domains, or Space.of(a dataclass).")
-        self._set_up(flatten(spec, _several(require), _several(forbid)))
+        try:
+            self._set_up(flatten(spec, _several(require), _several(forbid)))
+        except RecursionError:
+            raise SpaceError(
+                "this space has dicts or lists within each other at too many levels. Flatten it."
+            ) from None
         self._frozen = True
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -17,13 +17,13 @@ from trimtab.errors import ObjectiveError, StorageAway, StudyFinished, StudyMism
 from trimtab.history import Row, State, Trial
 from trimtab.log import JSON, Event, to_text
 from trimtab.protocol import Done, Need, Start, Wait
-from trimtab.run._values import plain, single
+from trimtab.run._values import plain, single, storable
 from trimtab.study._asked import Asked
-from trimtab.study._driver import answered
 from trimtab.study._ends import ending, reap, settle_interrupted
 from trimtab.study._facts import complete, named, settled
 from trimtab.study._grow import grow
 from trimtab.study._log import shown
+from trimtab.study._needs import answered
 from trimtab.study._queued import queued
 from trimtab.study._starts import ask_of, method_of, retry, started
 
@@ -125,7 +125,7 @@ def tell(
         if step is not None:
             body["step"] = float(step)
         if cost is not None:
-            body["cost"] = dict(cost) if isinstance(cost, Mapping) else {"seconds": float(cost)}
+            body["cost"] = numbers(cost if isinstance(cost, Mapping) else {"seconds": cost})
         attempt, until = row.attempt, row.until
         if isinstance(trial, Asked):
             attempt, until = trial.attempt, trial._until
@@ -146,7 +146,7 @@ def _end(study: Study, row: Row, told: Any, failed: str | None) -> dict[str, JSO
     """What a runner would have collected: an end with what was `returned`, if anything was."""
     ledger = study._log.ledger
     if failed is not None:
-        return {"state": "failed", "error": {"kind": "Told", "text": str(failed)}}
+        return {"state": "failed", "error": {"kind": "Told", "text": storable(str(failed), "failed=")}}
     if told is None and row.step is None:
         raise ObjectiveError(
             f"tell({row.number}) without values: nothing was reported. "
@@ -190,13 +190,17 @@ def _told_before(study: Study, row: Row, told: Any, failed: str | None) -> None:
 def numbers(values: Any) -> Any:
     """A number, or {metric: number}: of numpy, of one-element arrays, of tensors."""
     if isinstance(values, Mapping):
-        return {str(k): numbers(v) for k, v in values.items()}
+        return {str(k): _one(v, f'"{k}"') for k, v in values.items()}
     if isinstance(values, (list, tuple)):
         raise ObjectiveError(f'values come as a number or by name: {{"loss": …}}, not as a {type(values).__name__}.')
+    return _one(values, "the value")
+
+
+def _one(value: Any, what: str) -> float:
     try:
-        value = single(values)
+        value = single(value)
         if isinstance(value, (bool, str, bytes, complex)) or not hasattr(value, "__float__"):
-            raise TypeError(f"a value is {value!r:.60}; a real number was expected.")
+            raise TypeError(f"{what} is {value!r:.60}; a real number was expected.")
         return float(value)
     except (TypeError, ValueError, OverflowError) as error:
         raise ObjectiveError(str(error)) from None
@@ -217,7 +221,7 @@ def enqueue(study: Study, config: Any, seed: int | None, tags: Mapping[str, JSON
         if seed is not None:
             body["seed"] = seed
         if tags:
-            body["tags"] = dict(tags)
+            body["tags"] = storable(plain(tags), "tags=")
         if why:
             body["why"] = why
         new = body["key"] not in ledger.queued_keys
@@ -242,7 +246,7 @@ def add(study: Study, config: Any, values: Any, tags: Mapping[str, JSON] | None,
             number, now = len(ledger.rows), time.time()
             body: dict[str, JSON] = {"cause": "added", "config": full, "seen": ledger.version, "method": "user"}
             if tags:
-                body["tags"] = dict(tags)
+                body["tags"] = storable(plain(tags), "tags=")
             end: dict[str, JSON] = {"state": "finished"}
             complete(ledger, end, metrics, None if sem is None else _spread(study, sem))
             if log.decide(Event("started", body, number, 1, now), Event("ended", end, number, 1, now)):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.errors import ObjectiveError, StudyMismatch, UnknownName
 from trimtab.history import State, Trial
 from trimtab.log import JSON, Event
-from trimtab.run._values import plain
+from trimtab.run._values import plain, storable
 from trimtab.study._facts import violation
 from trimtab.study._hand import numbers
 
@@ -100,13 +100,14 @@ def restore(study: Study, trials: Any, reason: str) -> None:
 
 def note(study: Study, trial: Any, text: str, attributes: Mapping[str, Any]) -> None:
     """See Study.note."""
-    told = {**{k: plain(v) for k, v in attributes.items()}, **({"note": text} if text else {})}
+    told = {**{k: plain(v) for k, v in attributes.items()}, **({"note": plain(text)} if text else {})}
     if isinstance(trial, str):
         raise TypeError(
             f"note({trial!r}): the trial comes first: note(17, {trial!r}); of the study: note(text={trial!r})."
         )
     if told:
         number = None if trial is None else study._number(trial)
+        storable(told, "note(…)")
         study._log.write(Event("noted", {"attributes": told}, number, at=time.time()))
 
 
@@ -116,6 +117,7 @@ def _needs(reason: str, call: str) -> None:
 
 
 def _amend(study: Study, trials: Sequence[int], body: Mapping[str, JSON], reason: str) -> None:
+    storable(reason, "reason=")
     events = [Event("amended", {**body, "reason": reason, "who": "user"}, t, at=time.time()) for t in trials]
     if events:
         study._log.write(*events)
