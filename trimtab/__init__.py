@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from trimtab.run.current import current_trial
     from trimtab.run.trial import Trial
+    from trimtab.schedule.asha import ASHA
     from trimtab.schedule.full import Full
     from trimtab.schedule.halving import Halving
     from trimtab.schedule.median import Median
@@ -55,6 +56,7 @@ _HOME = {
         ),
         "trimtab.run.current": "current_trial",
         "trimtab.run.trial": "Trial",
+        "trimtab.schedule.asha": "ASHA",
         "trimtab.schedule.full": "Full",
         "trimtab.schedule.halving": "Halving",
         "trimtab.schedule.median": "Median",
@@ -70,6 +72,7 @@ _HOME = {
 }
 
 __all__ = [
+    "ASHA",
     "TPE",
     "Auto",
     "Bool",

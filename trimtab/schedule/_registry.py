@@ -12,6 +12,7 @@ SCHEDULERS: Mapping[str, str] = {
     "full": "trimtab.schedule.full:Full",
     "halving": "trimtab.schedule.halving:Halving",
     "median": "trimtab.schedule.median:Median",
+    "asha": "trimtab.schedule.asha:ASHA",
 }
 REGISTRY = Registry(kind="scheduler", known=SCHEDULERS, group="trimtab.schedulers", verb="judge")
 

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 from math import ceil, floor, log
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trimtab.errors import Unsupported
+from trimtab.parts.order import best_first
 
 
 def check_rungs(name: str, low: float, high: float, eta: float) -> None:
@@ -39,3 +43,8 @@ def bracket(s: int, s_max: int, eta: float, sizing: str = "jmlr") -> list[int]:
     else:
         n = int((s_max + 1) // (s + 1) * eta**s)
     return [floor(n * eta**-i + 1e-9) for i in range(s + 1)]
+
+
+def ranked(Y: NDArray[np.float64], C: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Rows of one rung, best first. A constraint that nobody there has measured yet says nothing about anybody."""
+    return best_first(Y, C[:, ~np.isnan(C).all(axis=0)] if len(C) else C)
