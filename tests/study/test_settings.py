@@ -52,14 +52,14 @@ def test_what_is_left_out_stays(path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "says"),
     [
-        ({"searcher": "tpe"}, ["searcher: random -> tpe"]),
-        ({"searcher": tt.TPE(startup=7)}, ["searcher: random -> tpe"]),
-        ({"scheduler": "median", "max_budget": 9}, ["scheduler: full -> median"]),
-        ({"max_budget": 9}, ["scheduler: other settings"]),
-        ({"duplicates": "reuse"}, ["duplicates: avoid -> reuse"]),
-        ({"value": "best"}, ["value: last -> best"]),
-        ({"retry": {"times": 0}}, ["retry: {'times': 2, 'on': ['lost']} -> {'times': 0}"]),
-        ({"stop": [tt.Target(0.0)]}, ["stop rules changed"]),
+        ({"searcher": "tpe"}, ["searcher: random → tpe"]),
+        ({"searcher": tt.TPE(startup=7)}, ["searcher: random → tpe"]),
+        ({"scheduler": "median", "max_budget": 9}, ["scheduler: full → median"]),
+        ({"max_budget": 9}, ["scheduler: full() → full(max=9)"]),
+        ({"duplicates": "reuse"}, ["duplicates: avoid → reuse"]),
+        ({"value": "best"}, ["value: last → best"]),
+        ({"retry": {"times": 0}}, ["retry: {'times': 2, 'on': ['lost']} → {'times': 0}"]),
+        ({"stop": [tt.Target(0.0)]}, ["stop: none → target 0.0"]),
         ({"hidden": ["test"]}, ["hidden: test"]),
     ],
 )

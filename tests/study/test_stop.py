@@ -78,10 +78,10 @@ def test_what_was_stopped_stays_so_until_reopened_or_redefined(tmp_path: Path) -
     with pytest.raises(tt.StudyFinished, match="target 7 was reached"):
         again.ask()
     further = study(tt.Target(5.0), storage=path)
-    assert further.changes == ["stop rules changed"]
+    assert further.changes == ["stop: target 7.0 → target 5.0"]
     assert len(further.optimize(falling, trials=50)) == 6
     none = study(storage=path)
-    assert none.changes == ["stop rules changed"], "stop=[] takes the rules away"
+    assert none.changes == ["stop: target 5.0 → none"], "stop=[] takes the rules away"
     assert len(none.optimize(falling, trials=9)) == 9
     assert s.counts["counted"] == 9
 

@@ -45,7 +45,7 @@ def deepened(searcher: str, workers: int, fresh: int = 18, breaks: bool = False)
     assert first.trial(STAR).state == "finished"
     assert Counter(t.step for t in first.trials) == {1: 6, 3: 2, 9: 1}
     second = Study("deep", SPACE, scheduler=Halving(max=27), storage=storage)
-    assert second.changes == ["scheduler: other settings"]
+    assert second.changes == ["scheduler: halving(max=9) → halving(max=27)"]
     second.optimize(None, trials=9 + fresh, runner=Simulated(curve, workers=workers))  # type: ignore[arg-type]
     return second, curve
 

@@ -51,6 +51,8 @@ class Ledger:
         self.answers: dict[str, Mapping[str, JSON]] = {}
         self.attributes: dict[int | None, dict[str, JSON]] = {}
         self.environments: dict[str, Mapping[str, JSON]] = {}
+        self.runs: list[tuple[int, str, Mapping[str, JSON]]] = []  # trials before it, its driver, what was noted of it
+        self.spent: dict[str, float] = {}  # what all attempts together have cost: seconds, gpu_seconds, …
         self.closed: Mapping[str, JSON] | None = None
         self.move = 0
         self.counted = 0  # trials that count towards `trials=`
@@ -222,6 +224,9 @@ class Ledger:
         row, body = self._row(event), event.body
         if row is None:
             return None
+        for kind, cost in body.get("cost", EMPTY).items():
+            if isinstance(cost, (int, float)):
+                self.spent[kind] = self.spent.get(kind, 0.0) + cost
         word, late = body["state"], (event.attempt or row.attempt) < row.attempt
         if row.state in (State.FINISHED, State.STOPPED) or (late and word not in ("finished", "stopped")):
             return None
@@ -371,6 +376,8 @@ class Ledger:
             self.attributes.setdefault(event.trial, {}).update(body["attributes"])
         for key, fingerprint in body.get("env", EMPTY).items():
             self.environments[key] = fingerprint
+        if body.get("run"):
+            self.runs.append((len(self.rows), event.by, body["run"]))
 
     def _closed(self, event: Event) -> None:
         self.closed = event.body

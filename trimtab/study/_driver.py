@@ -7,33 +7,42 @@ event that starts it is in the log.
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from math import inf
 from threading import Event as Flag
 from threading import Thread
-from typing import Any
 
 from trimtab.errors import StorageAway, StudyStopped
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
-from trimtab.protocol import Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
+from trimtab.protocol import Ask, Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
+from trimtab.schedule._registry import REGISTRY as SCHEDULERS
+from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.study._ends import ending, judged, reap, settle_interrupted, signed
 from trimtab.study._grow import grow
 from trimtab.study._log import AWAY, Log, shown
+from trimtab.study._needs import answered, answered_elsewhere
 from trimtab.study._queued import queued
+from trimtab.study._say import say, warn
+from trimtab.study._settings import changes
 from trimtab.study._starts import ask_of, method_of, retry, run_of, started, twin_of
-from trimtab.study._stop import Rule
+from trimtab.study._stop import Rule, rules_from_json
 from trimtab.study._tidy import tidy
+from trimtab.study._words import first_failures, joined, repeated
 
-logger = logging.getLogger(__name__)
-
+LEFT = 3  # attempts left by KeyboardInterrupt without a Ctrl-C after which a trial has failed
 LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
+
+
+def new_driver() -> str:
+    """A name for a driver: its host, its process, and a part that nobody else has."""
+    return f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
 
 
 class Driver:
@@ -49,11 +58,15 @@ class Driver:
         trials: int | None = None, rules: Sequence[Rule] = (), folder: Callable[[int, int], str] | None = None,
         answer: Callable[[Need], JSON] | None = None, deadline: float = inf, env: str = "",
         brief: int | None = 3, limits: Mapping[str, float] | None = None, driver: str | None = None,
+        name: str = "", gpus: float = 0.0,
     ) -> None:  # fmt: skip
         self.log, self.searcher, self.scheduler, self.runner = log, searcher, scheduler, runner
         self.trials, self.rules, self.folder, self.answer = trials, list(rules), folder, answer
         self.deadline, self.env, self.brief, self.limits = deadline, env, brief, dict(limits or {})
-        self.id = driver or f"{socket.gethostname()}:{os.getpid()}:{uuid.uuid4().hex[:8]}"
+        self.id = driver or new_driver()
+        self.name, self.gpus = name, gpus
+        self.ended = 0  # attempts of mine that closed their trial
+        self._defined = len(log.ledger.definitions)  # of which definition the methods and rules are
         self.until: dict[int, float] = {}  # my running trials -> their next milestone
         self.waiting_for: set[int] = set()  # my trials that have reached it
         self.told: set[int] = set()  # my trials that have been told to pause, stop or cancel
@@ -70,6 +83,8 @@ class Driver:
         """Until nothing is left to do; returns why it ended."""
         with self._beating(), self.log.waiting_out(AWAY):
             self.reap()
+            if words := joined(self.log.ledger, self.id):
+                say("joined", f"{self.name}: {words}")
             more = False  # something was started and a slot is still free: ask again before any time passes
             while True:
                 events = self.runner.collect(self._tick if self.until and not more else 0.0)
@@ -94,6 +109,23 @@ class Driver:
                         if not self._others():
                             return f"nothing is left that a worker could do: {idle.why or 'the scheduler waits'}"
                         self.log.wait(0.5)
+
+    def follow(self) -> None:
+        """Another call has changed the study: from here on its methods and rules are this driver's too."""
+        definitions = self.log.ledger.definitions
+        if len(definitions) == self._defined:
+            return
+        old, new = definitions[self._defined - 1], definitions[-1]
+        self._defined = len(definitions)
+        if new["searcher"] != old["searcher"]:
+            self.searcher = SEARCHERS.from_json(new["searcher"])
+        if new["scheduler"] != old["scheduler"]:
+            self.scheduler = SCHEDULERS.from_json(new["scheduler"])
+        if new.get("stop") != old.get("stop"):
+            self.rules = rules_from_json(new.get("stop", ()))
+        if not new.get("open"):  # define by run: the space changes with what trials ask for
+            for line in changes(old, new):
+                say("changed", f"{self.name}: {line}")
 
     def _others(self) -> bool:
         """Whether anything else may still change the log: other drivers' trials, and those to be tried again.
@@ -137,7 +169,7 @@ class Driver:
         if any(row.step is not None for row in ledger.alive.values()):
             return  # others are on their way: the script works
         self.drain("the first trials all failed")
-        raise StudyStopped(_first_failures(failed))
+        raise StudyStopped(first_failures(failed))
 
     def drain(self, why: str, message: str = "cancel") -> None:
         """Start nothing more, and ask my running trials to end at their next step."""
@@ -165,6 +197,7 @@ class Driver:
             if event.kind != "ended":
                 out.append(signed(event, self.id))
                 continue
+            event = self._measured(event, row)
             if out:  # what it reported must be in the ledger before its end is made from it
                 self.log.write(*out)
                 out = []
@@ -174,8 +207,10 @@ class Driver:
                 problem = problem or error
                 body = {"state": "cancelled", "cost": event.body.get("cost", {})}
                 out.append(Event("ended", body, event.trial, event.attempt, event.at, self.id))
-            self._forget(event.trial)
+            self._forget(row.number)
+            self.ended += event.body["state"] in ("finished", "stopped", "failed")
             if event.body["state"] == "cancelled" and not self.draining:  # nobody asked: Ctrl-C inside the objective
+                say("paused", f"{self.name}: trial {row.number} was left by Ctrl-C or a debugger; it goes on next time")
                 self.drain("paused")
         if out:
             self.log.write(*out)
@@ -184,6 +219,19 @@ class Driver:
         if problem is not None:
             self.drain("the objective's answer can't be used")
             raise problem
+
+    def _measured(self, event: Event, row: Row) -> Event:
+        """An end with the GPU time it took. One that leaves by KeyboardInterrupt again and again has failed."""
+        body = dict(event.body)
+        seconds = body.get("cost", {}).get("seconds")
+        if self.gpus and seconds is not None:
+            body["cost"] = {**body["cost"], "gpu_seconds": round(self.gpus * seconds, 6)}
+        if body["state"] == "cancelled" and not self.draining:
+            times = 1 + (row.error or {}).get("times", 0)
+            text = f"the objective was left by KeyboardInterrupt {times} times, and nobody pressed Ctrl-C"
+            body["error"] = {"kind": "KeyboardInterrupt", "text": text, "times": times}
+            body["state"] = "failed" if times == LEFT else "cancelled"
+        return replace(event, body=body)
 
     def _end(self, row: Row, event: Event) -> list[Event]:
         return ending(self.log, self.scheduler, row, event, self.until[row.number], self.runner.now(), self.id)
@@ -204,6 +252,7 @@ class Driver:
 
     def verdicts(self) -> None:
         """Judge my trials that have reached their milestone, in the order of their numbers."""
+        self.follow()
         rows = self.log.ledger.rows
         for trial in sorted(t for t in self.until if rows[t].verdict is not None and t not in self.told):
             self._tell(trial, rows[trial].verdict[0])  # type: ignore[index]  # somebody else's: the user's, say
@@ -238,10 +287,12 @@ class Driver:
         """Fill the free slots: retries, then the queue, then search. None when something was started."""
         with self.log.lock, self.log.storage.turn(self.log.study, 5.0):
             self.log.refresh()
+            self.follow()
             if self.log.ledger.closed is not None:
                 return Done(str(self.log.ledger.closed["text"]))
             begun = time.perf_counter()
-            acts = self._retries() or self._search()
+            ask = ask_of(self.log.ledger, self.runner.free(), self._fresh())
+            acts = self._retries() or self.scheduler.next(shown(self.log), queued(self.searcher, self.log.ledger), ask)
             if isinstance(acts, (Wait, Done)):
                 return acts
             if not acts:
@@ -254,9 +305,11 @@ class Driver:
             if isinstance(acts, Need):
                 need, events = acts, []
             else:
-                need, events = None, self._events(acts, time.perf_counter() - begun)
+                need, events = None, self._events(acts, ask, time.perf_counter() - begun)
             if events and not self.log.decide(*events):
                 return None  # somebody else decided: again from the newer log
+        if need is not None and self.answer is None and answered_elsewhere(self.log.ledger, self.id):
+            return Wait("another driver can answer")
         if need is not None:
             answered(self.log, need, self.answer, self.runner.now(), self.id)
             return None
@@ -264,14 +317,12 @@ class Driver:
             self._submit(event)
         return None
 
-    def _events(self, acts: Sequence[Start] | Sequence[Event], took: float) -> list[Event]:
+    def _events(self, acts: Sequence[Start] | Sequence[Event], ask: Ask, took: float) -> list[Event]:
         if acts and isinstance(acts[0], Event):
             return list(acts)  # type: ignore[arg-type]
-        ledger = self.log.ledger
-        method = method_of(self.searcher)
-        ask = ask_of(ledger, self.runner.free(), self._fresh())
         return started(
-            ledger, acts, ask, method, self.id, at=self.runner.now(), took=round(took, 6), env=self.env  # type: ignore[arg-type]
+            self.log.ledger, acts, ask, method_of(self.searcher), self.id,  # type: ignore[arg-type]
+            at=self.runner.now(), took=round(took, 6), env=self.env,
         )  # fmt: skip
 
     def _retries(self) -> list[Event]:
@@ -287,11 +338,6 @@ class Driver:
             if len(out) == self.runner.free():
                 break
         return out
-
-    def _search(self) -> Sequence[Start] | Need | Wait | Done:
-        log = self.log
-        ask = ask_of(log.ledger, self.runner.free(), self._fresh())
-        return self.scheduler.next(shown(log), queued(self.searcher, log.ledger), ask)
 
     def _fresh(self) -> int | None:
         return None if self.trials is None else max(0, self.trials - self.log.ledger.counted)
@@ -317,17 +363,10 @@ class Driver:
             self.log.write(Event("ended", body, row.number, row.attempt, self.runner.now(), self.id))
             return
         run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)
-        again = (row.step or 0.0) - run.source_step
-        curve = ledger.reports.curve(ledger.reports.rows_of(row.number))
-        if again > 0 and not self.repeated and not (curve.fold >= 0).any():  # folds are no steps to save after
+        words = "" if self.repeated else repeated(ledger, row, run)
+        if words:
             self.repeated = True  # said once a run: it will be so for every trial
-            saved = (
-                "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"
-            )
-            words = row.number, run.source_step + 1, saved, again
-            logger.warning(
-                "Trial %d starts again from step %g: %s (steps repeated: %g). See trial.save_checkpoint().", *words
-            )
+            warn(words)
         self.runner.submit(run)
 
     @contextmanager
@@ -353,30 +392,3 @@ class Driver:
             if not self.until:
                 with suppress(StorageAway):  # our time runs out by itself
                     storage.forget(study, self.id)
-
-
-def answered(log: Log, need: Need, answer: Callable[[Need], JSON] | None, now: float, me: str) -> None:
-    """Get an outside answer and log it, or log that there is none. Holds no lock: it may take a minute."""
-    body: dict[str, JSON] = {"key": need.key, "kind": need.kind}
-    if answer is None:
-        body["error"] = f"nobody here answers {need.kind!r} questions"
-    else:
-        try:
-            body["answer"] = answer(need)
-        except Exception as error:
-            body["error"] = f"{type(error).__name__}: {error}"
-    log.write(Event("answered", body, at=now, by=me))
-
-
-def _first_failures(rows: Sequence[Row]) -> str:
-    """Message 6 of the interface: where they failed, and what to do."""
-    errors: list[Any] = [r.error or {} for r in rows]
-    same = len({(e.get("kind"), e.get("where")) for e in errors}) == 1
-    error = errors[0]
-    where = f"    {error['where']}\n" if error.get("where") else ""
-    return (
-        f"The first {len(rows)} trials all failed{' in the same place' if same else ''}, so nothing more was started:\n"
-        f"{where}    {error.get('kind', 'error')}: {error.get('text', '')}\n"
-        f"Mend it and run the same command again: these {len(rows)} are tried first.\n"
-        "To go on in spite of failures: stop=[tt.Failures(in_a_row=None)]."
-    )

@@ -15,7 +15,7 @@ from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
 from trimtab.study._define import RETRY, Names, check_fit, check_unchanged, definition, metrics_of
-from trimtab.study._stop import RULES, Rule, rules_to_json
+from trimtab.study._stop import Rule, rules_of, rules_to_json
 
 
 class Settings:
@@ -24,8 +24,8 @@ class Settings:
     def __init__(
         self, space: Space | None, minimize: Names | None, maximize: Names | None, constraints: Sequence[str],
         hidden: Sequence[str], searcher: Any, scheduler: Any, max_budget: float | None, seed: int | None,
-        duplicates: str | None, value: str | None, stop: Sequence[Rule] | None, retry: Mapping[str, JSON] | None,
-        note: str,
+        duplicates: str | None, value: str | None, stop: Sequence[Rule] | Mapping[str, Any] | None,
+        retry: Mapping[str, JSON] | None, note: str,
     ) -> None:  # fmt: skip
         self.space, self.seed, self.note = space, seed, note
         self.named = minimize is not None or maximize is not None or bool(constraints) or bool(hidden)
@@ -35,8 +35,9 @@ class Settings:
         self.searcher = None if searcher is None else SEARCHERS.make(searcher)
         self.scheduler, self.max_budget = _scheduler(scheduler, max_budget), max_budget
         self.longer = scheduler is None and max_budget is not None  # of a stored study: its own scheduler, and further
-        self.duplicates, self.value, self.stop, self.retry = duplicates, value, stop, retry
-        _check_words(seed, stop, retry)
+        self.duplicates, self.value, self.retry = duplicates, value, retry
+        self.stop = None if stop is None else rules_of(stop)
+        _check_words(seed, retry)
 
     def fresh(self) -> dict[str, JSON]:
         space = self.space if self.space is not None else Space({})
@@ -54,36 +55,25 @@ class Settings:
     def again(self, name: str, where: str, old: Mapping[str, JSON]) -> tuple[dict[str, JSON] | None, list[str]]:
         """The changed definition (None: nothing changes) and a line for each change."""
         check_unchanged(name, where, old, self.metrics if self.named else None, self.seed)
-        new, lines = dict(old), []
+        new = dict(old)
         new.pop("why", None)
         if self.space is not None and self.space.to_json() != old["space"]:
-            lines += Space.from_json(old["space"]).diff(self.space)
             new["space"] = self.space.to_json()
             new.pop("open", None)
         tests = [n for n, m in self.metrics.items() if m["role"] == "test"]
-        if tests and tests != [n for n, m in old["metrics"].items() if m["role"] == "test"]:
+        if tests:
             kept = {n: m for n, m in old["metrics"].items() if m["role"] != "test"}
             new["metrics"] = kept | {n: self.metrics[n] for n in tests}
-            lines.append(f"hidden: {', '.join(tests)}")
         scheduler = self._scheduler_again(name, SCHEDULERS.from_json(old["scheduler"]))
-        for key, method, registry in (
-            ("searcher", self.searcher, SEARCHERS),
-            ("scheduler", scheduler, SCHEDULERS),
-        ):
-            if method is not None and registry.to_json(method) != old[key]:
+        for key, method, registry in (("searcher", self.searcher, SEARCHERS), ("scheduler", scheduler, SCHEDULERS)):
+            if method is not None:
                 new[key] = registry.to_json(method)
-                lines.append(
-                    f"{key}: {old[key]['name']} -> {method.name}"
-                    if old[key]["name"] != method.name
-                    else f"{key}: other settings"
-                )
         for key, value in (("duplicates", self.duplicates), ("value", self.value), ("retry", self.retry)):
-            if value is not None and value != old[key]:
+            if value is not None:
                 new[key] = value
-                lines.append(f"{key}: {old[key]} -> {value}")
-        if self.stop is not None and rules_to_json(self.stop) != old["stop"]:
+        if self.stop is not None:
             new["stop"] = rules_to_json(self.stop)
-            lines.append("stop rules changed")
+        lines = changes(old, new)
         if not lines:
             return None, []
         check_fit(
@@ -111,12 +101,41 @@ class Settings:
         return new
 
 
-def _check_words(seed: Any, stop: Any, retry: Any) -> None:
+def changes(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> list[str]:
+    """What another definition changes, a line each: one a parameter, one a setting."""
+    lines = []
+    if new["space"] != old["space"]:
+        lines += Space.from_json(old["space"]).diff(Space.from_json(new["space"]))
+    tests, had = ([n for n, m in d["metrics"].items() if m["role"] == "test"] for d in (new, old))
+    if tests != had:
+        lines.append(f"hidden: {', '.join(tests)}")
+    for key in ("searcher", "scheduler"):
+        if new[key] != old[key]:
+            name, before = new[key]["name"], old[key]["name"]
+            lines.append(f"{key}: {_method(old[key])} → {_method(new[key])}" if name == before else
+                         f"{key}: {before} → {name}")  # fmt: skip
+    for key in ("duplicates", "value", "retry"):
+        if new[key] != old[key]:
+            lines.append(f"{key}: {old[key]} → {new[key]}")
+    if new["stop"] != old["stop"]:
+        lines.append(f"stop: {_rules(old['stop'])} → {_rules(new['stop'])}")
+    return lines
+
+
+def _method(told: Mapping[str, JSON]) -> str:
+    settings = ", ".join(f"{k}={v!r}" for k, v in told.get("settings", {}).items())
+    return f"{told['name']}({settings})"
+
+
+def _rules(rows: Sequence[Mapping[str, JSON]]) -> str:
+    """`target 0.05, patience 60`, as [stop] of a study file would say it."""
+    return ", ".join(f"{r['rule']} {next((v for k, v in r.items() if k != 'rule'), '')}" for r in rows) or "none"
+
+
+def _check_words(seed: Any, retry: Any) -> None:
     """Refuse what could only fail later, in the middle of a run."""
     if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
         raise ValueError(f"seed={seed!r}: a whole number, at least 0; left out, one is drawn and stored.")
-    if stop is not None and not (isinstance(stop, (list, tuple)) and all(type(r) in RULES.values() for r in stop)):
-        raise TypeError(f"stop={stop!r}: a list of rules, such as [tt.Target(0.05), tt.Patience(30)].")
     if retry is None:
         return
     if not isinstance(retry, Mapping) or not set(retry) <= {"times", "on"}:

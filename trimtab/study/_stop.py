@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ import numpy as np
 from trimtab.errors import UnknownName
 from trimtab.history import History, Ledger, State
 from trimtab.log import JSON
+from trimtab.study._times import seconds
 
 
 class Rule(Protocol):
@@ -70,17 +72,59 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """Over when the trials have taken so many seconds in all (objective time, over every run and worker)."""
+    """Over when the trials have taken so long in all: seconds or "24h" of every attempt, over all runs and workers."""
 
-    seconds: float
+    seconds: float | str
     name: ClassVar[str] = "time"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "seconds", seconds(self.seconds))
+
     def over(self, ledger: Ledger, history: History) -> str | None:
-        spent = float(np.nansum(history.cost["seconds"])) if len(history) else 0.0
-        return f"time: the trials took {spent:.0f} s of {self.seconds:g} s" if spent >= self.seconds else None
+        spent, most = float(ledger.spent.get("seconds", 0.0)), float(self.seconds)
+        return f"time: the trials took {spent:.0f} s of {most:g} s" if spent >= most else None
 
 
-RULES: Mapping[str, type[Any]] = {cls.name: cls for cls in (Target, Patience, Failures, Time)}
+@dataclass(frozen=True, slots=True)
+class GpuHours:
+    """Over when the trials have taken so many GPU hours in all: per_trial={"gpu": …} times the time of each attempt."""
+
+    hours: float
+    name: ClassVar[str] = "gpu_hours"
+
+    def over(self, ledger: Ledger, history: History) -> str | None:
+        spent = ledger.spent.get("gpu_seconds", 0.0) / 3600
+        return f"gpu_hours: {spent:.3g} of {self.hours:g} were used" if spent >= self.hours else None
+
+
+RULES: Mapping[str, type[Any]] = {cls.name: cls for cls in (Target, Patience, Failures, Time, GpuHours)}
+
+
+def rules_of(stop: Any) -> list[Rule]:
+    """stop= as rules: a list of them, or a table as [stop] of a study file: {"target": 0.05, "time": "24h"}.
+
+    failures=False: never stop because of failures, not even when the first three trials all fail.
+    """
+    if isinstance(stop, Mapping):
+        for name in stop:
+            if name not in RULES:
+                raise UnknownName(str(name), among=RULES, kind="stop rule")
+        return [_rule(name, value) for name, value in stop.items()]
+    if not (isinstance(stop, (list, tuple)) and all(type(rule) in RULES.values() for rule in stop)):
+        raise TypeError(
+            f'stop={stop!r}: a list of rules, such as [tt.Target(0.05)], or a table such as {{"target": 0.05}}.'
+        )
+    return list(stop)
+
+
+def _rule(name: str, value: Any) -> Rule:
+    if name == "failures" and value is False:
+        return Failures(None)
+    whole = name in ("patience", "failures")
+    if name != "time" and (isinstance(value, (bool, str)) or not isinstance(value, Integral if whole else Real)):
+        raise TypeError(f"stop: {name} = {value!r}: {'a whole number' if whole else 'a number'} was expected.")
+    made: Rule = RULES[name](value)
+    return made
 
 
 def best_number(history: History) -> int | None:

@@ -1,0 +1,48 @@
+"""What a driver has to say, in words: others at work, steps that are run again, a start in which everything failed."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from trimtab.history import Ledger, Row
+from trimtab.protocol import Run
+
+
+def joined(ledger: Ledger, me: str) -> str:
+    """Who else is at work on the study; nothing where nobody is."""
+    others = Counter(row.owner for row in ledger.alive.values() if row.owner not in (None, me))
+    if not others:
+        return ""
+    n, running, places = len(others), sum(others.values()), dict.fromkeys(str(o).split(":")[0] for o in others)
+    return (
+        f"joins {n} other driver{'s' * (n != 1)} on {', '.join(places)} ({running} trial{'s' * (running != 1)} running "
+        "there); trials= is the total of all"
+    )
+
+
+def repeated(ledger: Ledger, row: Row, run: Run) -> str:
+    """That steps are run a second time, and why; nothing where none are. Folds are no steps to save after."""
+    again = (row.step or 0.0) - run.source_step
+    if again <= 0 or (ledger.reports.curve(ledger.reports.rows_of(row.number)).fold >= 0).any():
+        return ""
+    saved = "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"
+    return (
+        f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} (steps repeated: {again:g}). "
+        "See trial.save_checkpoint()."
+    )
+
+
+def first_failures(rows: Sequence[Row]) -> str:
+    """Where the first trials failed, and what to do."""
+    errors: list[Any] = [r.error or {} for r in rows]
+    same = len({(e.get("kind"), e.get("where")) for e in errors}) == 1
+    error = errors[0]
+    where = f"    {error['where']}\n" if error.get("where") else ""
+    return (
+        f"The first {len(rows)} trials all failed{' in the same place' if same else ''}, so nothing more was started:\n"
+        f"{where}    {error.get('kind', 'error')}: {error.get('text', '')}\n"
+        f"Mend it and run the same command again: these {len(rows)} are tried first.\n"
+        "To go on in spite of failures: stop=[tt.Failures(in_a_row=None)]."
+    )
