@@ -1,11 +1,16 @@
 """A study in words: the summary at the end of a run, and the page of one trial.
 
-Everything said is read from the log. "±" stands only where a spread was measured.
+Everything said is read from the log. "±" stands only where a spread was measured. On a terminal, lines are folded to
+its width; into a file or a pipe they go whole, so that they can be grepped.
 """
 
 from __future__ import annotations
 
 import math
+import re
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,8 +19,9 @@ import numpy as np
 
 from trimtab.history import State
 from trimtab.study._display import near, place
-from trimtab.study._status import Status, decimals, duration, failed_words, fixed, plain, status
+from trimtab.study._status import Status, decimals, duration, failed_words, fixed, outside, plain, status
 from trimtab.study._tables import explain, failures
+from trimtab.study._text import cells, clean, cut, pad
 
 if TYPE_CHECKING:
     from trimtab.history import Ledger
@@ -23,25 +29,47 @@ if TYPE_CHECKING:
 
 NEAR = 3  # trials named as close behind
 SHOWN_REPORTS = 8
+LABEL = 11  # columns of the words at the left
+WIDEST = 120  # columns of a page, on terminals that have more
 
 
 def summary(
-    study: Study, *, target: str = "", seconds: float | None = None, before: int = 0, total: int | None = None
-) -> str:
+    study: Study, *, target: str = "", seconds: float | None = None, before: int = 0, total: int | None = None,
+    width: int | None = None,
+) -> str:  # fmt: skip
     """The page that ends a run.
 
     target   what the user typed ("digits.toml"), for the commands to type next
     seconds  how long this run took;  before  trials there were at its start;  total  what was asked for
+    width    columns to fold to; None: those of the terminal, if there is one
     """
     ledger = study._log.ledger
+    width = width or _columns()
     now = status(ledger, study._log.history)
-    lines = [_headline(study, now, seconds, before)]
+    lines = [*_headline(study, now, seconds, before, width)]
     if now.best is not None:
         lines += ["", *_results(study, now), "", *_config(ledger.rows[now.best].config), *_near(study, now)]
+    elif now.front:
+        lines += ["", f"  {'front':<10} {'   '.join(now.front)}"]
     elif now.note:
-        lines += ["", f"  {'front' if len(ledger.objectives) > 1 else 'best':<10} {now.note}"]
-    lines += ["", *_stored(study, now), *_searcher(study), *_next(study, now, target, total)]
-    return "\n".join(lines)
+        lines += ["", f"  {'best':<10} {now.note}"]
+    lines += ["", *_stored(study, now), *_searcher(study)]
+    folded = [part for line in lines for part in _folded(line, width)]
+    return "\n".join([*folded, *_next(study, now, target, total, width)])
+
+
+def _columns() -> int | None:
+    """Of the terminal that stdout is."""
+    return min(shutil.get_terminal_size().columns, WIDEST) if sys.stdout.isatty() else None
+
+
+def _folded(line: str, width: int | None) -> list[str]:
+    """A line in the width of the page, its later parts under the text behind its label."""
+    if width is None or cells(line) <= width:
+        return [line]
+    label = re.match(r"\s*\S+\s{2,}", line)
+    indent = min(len(label[0]) if label else 4, width // 2)
+    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
 
 
 def done_line(study: Study, total: int, target: str) -> str:
@@ -51,9 +79,9 @@ def done_line(study: Study, total: int, target: str) -> str:
     closed = study._log.ledger.closed
     if closed is not None:
         way = _run_line(target, total) if closed["rule"] == "user" else f"change [stop] in {target}"
-        return f"{study.name}: ended — {closed['text']} ({of} trials{_best(now)}). To go on: {way}"
+        return f"{_name(study)}: ended — {closed['text']} ({of} trials{_best(now)}). To go on: {way}"
     more = f"Go on: {_run_line(target, total)}" if target else ""
-    return f"{study.name}: done — {of} trials{_best(now)}. {more}".rstrip()
+    return f"{_name(study)}: done — {of} trials{_best(now)}. {more}".rstrip()
 
 
 def paused_line(study: Study, total: int | None) -> str:
@@ -62,7 +90,7 @@ def paused_line(study: Study, total: int | None) -> str:
     waiting = now.queued + now.running
     again = f" {waiting} trial{'s go' if waiting != 1 else ' goes'} on next time." if waiting else ""
     of = f"{now.ended}/{total}" if total else f"{now.ended} trials"
-    return f"{study.name}: paused at {of}{_best(now)}.{again} The same command continues."
+    return f"{_name(study)}: paused at {of}{_best(now)}.{again} The same command continues."
 
 
 def bad_line(study: Study, target: str) -> str:
@@ -72,11 +100,18 @@ def bad_line(study: Study, target: str) -> str:
         f"{g['count']} × {g['kind']}" + (f" at {g['where'].split(' ')[0]}" if g["where"] else "") for g in groups[:3]
     )
     n, told = len(study), f" ({told})" if told else ""
-    return f"{study.name}: {n} trial{'s' * (n != 1)}, none finished{told}. trimtab show {target} --failures"
+    return f"{_name(study)}: {n} trial{'s' * (n != 1)}, none finished{told}. trimtab show {target} --failures"
+
+
+def _name(study: Study) -> str:
+    return clean(study.name)
 
 
 def _best(now: Status) -> str:
-    return f", best {now.objective} {now.value} (trial {now.best})" if now.best is not None else ""
+    if now.front:
+        return f", {now.front[0]} on the front"
+    mark = ", outside the present space" * now.outside
+    return f", best {now.objective} {now.value} (trial {now.best}{mark})" if now.best is not None else ""
 
 
 def _run_line(target: str, total: int) -> str:
@@ -90,7 +125,7 @@ def _more(total: int) -> int:
     return max(10, 10 * round(total / 15))
 
 
-def _headline(study: Study, now: Status, seconds: float | None, before: int) -> str:
+def _headline(study: Study, now: Status, seconds: float | None, before: int, width: int | None) -> list[str]:
     words = [f"{now.finished} finished"] * bool(now.finished or now.ended or not now.counted)
     words += [f"{now.stopped} stopped early"] * bool(now.stopped)
     words += [f"{now.running} running"] * bool(now.running) + [f"{now.queued} queued"] * bool(now.queued)
@@ -103,16 +138,20 @@ def _headline(study: Study, now: Status, seconds: float | None, before: int) -> 
             if not before
             else f" ({now.counted - before} of them now, in {duration(seconds)})"
         )
-    ended = f"trials = {now.counted}" if study.ended == "all trials have been started" else study.ended
-    why = f"     stopped because: {ended}" if ended else ""
     trials = f"{now.counted} trial{'s' * (now.counted != 1)}"
-    return f"{study.name}: {trials}{took} — {', '.join(words)}{why}"
+    head = f"{_name(study)}: {trials}{took} — {', '.join(words)}"
+    if not study.ended:
+        return [head]
+    ended = f"trials = {now.counted}" if study.ended == "all trials have been started" else clean(study.ended)
+    why = f"stopped because: {ended}"
+    return [f"{head}     {why}"] if width is None or cells(head) + cells(why) + 5 <= width else [head, f"  {why}"]
 
 
 def _results(study: Study, now: Status) -> list[str]:
+    """The best trial and the default, value under value, and what the best one's limits came to."""
     ledger = study._log.ledger
     assert now.best is not None
-    places, name = decimals(study._log.history), now.objective
+    places, name = decimals(study._log.history), ledger.objectives[0]
     best = ledger.rows[now.best]
     rows = [("best", best)]
     if now.default is not None and now.default != now.best:
@@ -122,17 +161,18 @@ def _results(study: Study, now: Status) -> list[str]:
     wide, spread = max(map(len, values.values())), max(map(len, spreads.values()))
     lines = []
     for word, row in rows:
-        line = f"  {word:<10} {name}  {values[word]:>{wide}}  {spreads[word]:<{spread}}".rstrip()
-        lines.append(f"{line}   trial {row.number}")
+        line = f"  {word:<10} {now.objective}  {values[word]:>{wide}}  {spreads[word]:<{spread}}".rstrip()
+        lines.append(f"{line}   trial {row.number}" + "   outside the present space" * outside(ledger, row))
     if len(rows) > 1:
         gain = float(ledger.signs[0]) * (rows[1][1].values[name] - best.values[name])
         lines[1] += f"        gain {fixed(gain, places)}"
-    return lines
+    return lines + [f"  {'feasible':<10} {now.limits}"] * bool(now.limits)
 
 
 def _config(config: Mapping[str, Any]) -> list[str]:
-    wide = max(map(len, config), default=0)
-    return [f"  {name:<{wide}}   {plain(value)}" for name, value in config.items()]
+    shown = {cut(clean(name), 40): plain(value) for name, value in config.items()}
+    wide = max(map(cells, shown), default=0)
+    return [f"  {pad(name, wide)}   {value}" for name, value in shown.items()]
 
 
 def _near(study: Study, now: Status) -> list[str]:
@@ -145,7 +185,7 @@ def _near(study: Study, now: Status) -> list[str]:
     order = rows[np.argsort(history.Y[rows, 0], kind="stable")]
     others = [ledger.rows[int(history.numbers[i])] for i in order[: NEAR + 1]]
     others = [row for row in others if row.number != now.best][:NEAR]
-    best, name = ledger.rows[now.best or 0], now.objective
+    best, name = ledger.rows[now.best or 0], ledger.objectives[0]
     sem = best.sem.get(name)
     if sem is not None:
         others = [r for r in others if abs(r.values[name] - best.values[name]) <= sem]
@@ -159,10 +199,10 @@ def _near(study: Study, now: Status) -> list[str]:
 def _stored(study: Study, now: Status) -> list[str]:
     where = place(study)
     if where == "in memory":
-        return ['stored     nowhere: it is lost at exit. Keep it: study.save("studies.db")']
+        return [f'stored     nowhere: it is lost at exit. Keep it: study.save("{file_name(study.name)}.db")']
     folder = study._folder
     output = f"      output of every trial: {near(folder)}/" if folder is not None and folder.exists() else ""
-    return [f'stored     {where} (study "{study.name}", seed {study.seed}){output}']
+    return [f'stored     {where} (study "{_name(study)}", seed {study.seed}){output}']
 
 
 def _searcher(study: Study) -> list[str]:
@@ -173,7 +213,8 @@ def _searcher(study: Study) -> list[str]:
     return [f"searcher   {study.searcher.name} → {method.name}: {why}"]
 
 
-def _next(study: Study, now: Status, target: str, total: int | None) -> list[str]:
+def _next(study: Study, now: Status, target: str, total: int | None, width: int | None) -> list[str]:
+    """Commands to type next; what each is for, where there is room for it."""
     if not target:
         return []
     commands = []
@@ -181,10 +222,19 @@ def _next(study: Study, now: Status, target: str, total: int | None) -> list[str
         commands.append((f"trimtab show {target} {now.best}", "how this trial went, and why it was tried"))
     if now.failed:
         commands.append((f"trimtab show {target} --failures", "what went wrong"))
-    commands.append((f"trimtab export {target} > {study.name}.csv", "every trial as a table"))
+    commands.append((f"trimtab export {target} > {file_name(study.name)}.csv", "every trial as a table"))
     commands.append((_run_line(target, total or now.counted), "go on"))
     wide = max(len(command) for command, _ in commands)
-    return [f"{'next' if not i else '':<10} {command:<{wide}}   {what}" for i, (command, what) in enumerate(commands)]
+    room = width is None or LABEL + wide + 3 + max(len(what) for _, what in commands) <= width
+    return [
+        f"{'next' if not i else '':<{LABEL - 1}} " + (f"{command:<{wide}}   {what}" if room else command)
+        for i, (command, what) in enumerate(commands)
+    ]
+
+
+def file_name(name: str) -> str:
+    """A study's name as the name of a file that needs no quoting."""
+    return re.sub(r"[^\w.-]+", "-", clean(name)).strip("-.") or "study"
 
 
 # ── one trial ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -264,7 +314,7 @@ def failures_page(study: Study) -> str:
     """What went wrong, most frequent first."""
     groups = failures(study.trials)
     if not groups:
-        return f"{study.name}: no trial has failed."
+        return f"{_name(study)}: no trial has failed."
     lines = []
     for group in groups:
         where = f"   {group['where']}" if group["where"] else ""
