@@ -105,7 +105,7 @@ def statements(*, prefix: str, parameter: str, clock: str, notify: str = "") -> 
         beat=f"INSERT INTO {worker} (study, id, host, boot, pid, started, until) VALUES (?, ?, ?, ?, ?, ?, {clock} + ?)"
         " ON CONFLICT (study, id) DO UPDATE SET host = excluded.host, boot = excluded.boot, pid = excluded.pid,"
         " started = excluded.started, until = excluded.until",
-        workers=f"SELECT id, host, boot, pid, started, until < {clock} FROM {worker} WHERE study = ? ORDER BY id",
+        workers=f"SELECT id, host, boot, pid, started, until - {clock} FROM {worker} WHERE study = ? ORDER BY id",
         forget=f"DELETE FROM {worker} WHERE study = ? AND id = ?",
         delete=f"DELETE FROM {study} WHERE id = ?",
         delete_events=f"DELETE FROM {event} WHERE study = ?",

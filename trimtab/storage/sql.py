@@ -206,13 +206,16 @@ class Sql:
 
     def dead(self, study: int) -> Sequence[str]:
         """Drivers whose time is over, or whose process is gone from this machine. One without a row is unknown."""
+        return [driver for driver, left in self.watched(study).items() if left is None or left < 0]
+
+    def watched(self, study: int) -> dict[str, float | None]:
+        """Seconds that each driver has left until it must beat again; None where its process is gone for sure."""
         rows = self._run(lambda c: c.exec_driver_sql(self._say.workers, (study,)).all(), reads=True)
         here = this_process()
-        return [
-            driver
-            for driver, host, boot, pid, started, over in rows
-            if over or gone(Process(host, boot, pid, started), here)
-        ]
+        return {
+            driver: None if gone(Process(host, boot, pid, started), here) else float(left)
+            for driver, host, boot, pid, started, left in rows
+        }
 
     def forget(self, study: int, driver: str) -> None:
         """A driver leaves in good order: it is neither alive nor dead from here on."""
