@@ -211,18 +211,21 @@ def domain_of(given: Any, name: str = "") -> Any:
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
 _RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})(.*)$", re.DOTALL)
+_WHEN = re.compile(r"[\s:]+when(?:\s*=(?!=)\s*|\s+)(.+)$", re.DOTALL)  # the last: a condition may hold any word
 _DECIMAL = r"[-+]?\d*\.\d+"
 _ALMOST = re.compile(rf"{_NUMBER}\s*\.\.|\.\.\s*{_NUMBER}|^\s*{_DECIMAL}\s*(?:-|to)\s*{_DECIMAL}\b")  # 0.1-0.5, 1..many
 
 
 def _range(text: str, found: re.Match[str]) -> Float | Int:
-    """ "1..8", "1e-5..0.1 log", "16..512:log2", "0.0..1.0 step=0.1 default=0.5"."""
+    """ "1..8", "1e-5..0.1 log", "16..512:log2", "0.0..1.0 step=0.1 default=0.5", "1..9 log when mode == 'safe'"."""
     low, high, rest = found.groups()
     whole = re.fullmatch(r"[-+]?\d+", low) is not None and re.fullmatch(r"[-+]?\d+", high) is not None
     number: Any = int if whole else float
     settings: dict[str, Any] = {}
     if rest and rest[0] not in " \t:":
         raise SpaceError(f'{text!r}: can\'t read {rest!r}. A range is written "1..8" or "1e-5..0.1 log".')
+    if condition := _WHEN.search(rest):
+        settings["when"], rest = condition[1].strip(), rest[: condition.start()]
     for word in filter(None, re.split(r"[\s:,]+", rest)):
         if word == "log":
             settings["log"] = True
@@ -231,7 +234,7 @@ def _range(text: str, found: re.Match[str]) -> Float | Int:
         elif setting := re.fullmatch(rf"(step|default)=({_NUMBER})", word):
             settings[setting[1]] = float(setting[2])
         else:
-            raise SpaceError(f"{text!r}: can't read {word!r}. After a range come log, log2, step=…, default=….")
+            raise SpaceError(f"{text!r}: can't read {word!r}. After a range come log, log2, step=…, default=…, when ….")
     return Int(int(low), int(high), **settings) if whole else Float(number(low), number(high), **settings)
 
 
