@@ -45,7 +45,7 @@ def said(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str
         ('searcher = { method = "tpe", strtup = 9 }\n', "trials = 3", "Did you mean 'startup'?"),
         ('searcher = { method = "tpe", startup = "x" }\n', "trials = 3", "startup='x' is text. Write a number"),
         ("searcher = { startup = 9 }\n", "trials = 3", "A searcher table needs its name"),
-        ("", "trials = 3\n[stop]\ntarget = 'x'", "could not convert"),
+        ("", "trials = 3\n[stop]\ntarget = 'x'", "[stop] target = 'x': a number"),
     ],
 )
 def test_a_wrong_word_in_the_file_is_one_sentence(

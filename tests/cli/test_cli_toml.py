@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 import trimtab as tt
-from trimtab.cli import _line, _toml
+from trimtab.cli import _line, _toml, _write
+from trimtab.cli._function import load_function
 from trimtab.cli._toml import FileError, load
 from trimtab.run.command import Command
 
@@ -72,33 +73,40 @@ def write(folder: Path, text: str) -> Path:
 
 # ── the keys are the arguments ───────────────────────────────────────────────────────────────────────────────────
 
-PYTHON_ONLY = {"callbacks", "runner", "answer", "display"}  # take objects
 LINE_ONLY = {"more"}  # a file says the total
 
 
-def arguments(function: object) -> set[str]:
+def parameters(function: object) -> set[str]:
     return {n for n in inspect.signature(function).parameters if n not in ("self", "objective")}  # type: ignore[arg-type]
 
 
 def test_top_level_keys_are_the_arguments_of_study() -> None:
-    tables = {"space", "stop"}
-    placed = {"retry"}  # stands in [run]
-    assert set(_toml.STUDY) == arguments(tt.Study) - tables - placed
+    assert set(_toml.study_keys()) == parameters(tt.Study) - {"space", "stop"}  # tables of their own
 
 
 def test_run_keys_are_the_arguments_of_optimize_and_of_the_command_runner() -> None:
-    assert set(_toml.OPTIMIZE) == arguments(tt.Study.optimize) - PYTHON_ONLY - LINE_ONLY
+    python_only = {"callbacks", "runner", "answer", "display"}  # take functions and objects
+    assert set(_toml.PYTHON_ONLY) == python_only | LINE_ONLY
+    optimize = parameters(tt.Study.optimize) - python_only - LINE_ONLY
+    assert set(_toml.optimize_keys()) == optimize
     given_by_the_plan = {"space", "objectives", "base", "folder", "where", "log"}
-    shared = {"workers", "per_trial", "trial_timeout", "grace"}
-    assert set(_toml.COMMAND) == arguments(Command) - given_by_the_plan - shared
-    assert shared <= set(_toml.OPTIMIZE)
+    assert set(_toml.FROM_PLAN) == given_by_the_plan
+    assert set(_toml.command_keys()) == parameters(Command) - given_by_the_plan - optimize
+    assert set(_toml.run_keys()) == optimize | set(_toml.command_keys()) | {"function", "enqueue", "retry"}
 
 
 def test_rules_and_stop_keys_are_those_of_python() -> None:
     from trimtab.study._stop import RULES
 
-    assert set(_toml.RULES) == arguments(tt.Space) - {"spec"}
-    assert set(_toml.STOP) == set(RULES)
+    assert set(_toml.RULES) == parameters(tt.Space) - {"spec"}
+    assert set(_toml.stop_keys()) == set(RULES)
+
+
+def test_what_only_python_takes_is_said(tmp_path: Path) -> None:
+    with pytest.raises(FileError, match=r'\[run\] has no "callbacks"\. It is for Python only \(functions\)'):
+        load(write(tmp_path, "[run]\ncallbacks = []\n"))
+    with pytest.raises(FileError, match=r'\[run\] has no "n_trials"\. trimtab says --trials \(the study'):
+        load(write(tmp_path, "[run]\nn_trials = 3\n"))
 
 
 # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -135,7 +143,7 @@ def test_the_name_and_the_storage_default_to_the_file(tmp_path: Path, monkeypatc
         ("trials = 5", r'the top level has no "trials"\. It belongs in \[run\]\.'),
         ("[run]\nworker = 2", r'\[run\] has no "worker"\. Did you mean \'workers\'\?'),
         ("[run]\nseed = 2", r'\[run\] has no "seed"\. It belongs in the top level\.'),
-        ("[stop]\ngoal = 2", r'\[stop\] has no "goal"\. Known: failures, patience, target, time\.'),
+        ("[stop]\ngoal = 2", r'\[stop\] has no "goal"\. Known: failures, gpu_hours, patience, target, time\.'),
         ("[run]\nfunction = 'a:b'\ncommand = ['x']", "function and command. A trial is one of them"),
         ("[run]\nfunction = 'a:b'\nrepeats = 3", r"repeats goes with command = \[…\], not with function"),
         ("space = 3", r"space must be a table: \[space\]"),
@@ -174,16 +182,16 @@ def test_functions_of_files_and_modules(tmp_path: Path) -> None:
     (tmp_path / "train.py").write_text(
         "import neighbour_of_train\ndef objective(trial):\n    return neighbour_of_train.FACTOR\n"
     )
-    assert _toml.load_function("train.py:objective", tmp_path, "study.toml")(None) == 3
-    assert _toml.load_function("math:sqrt", tmp_path, "study.toml")(9) == 3
+    assert load_function("train.py:objective", tmp_path, "study.toml")(None) == 3
+    assert load_function("math:sqrt", tmp_path, "study.toml")(9) == 3
     with pytest.raises(FileError, match=r'train\.py has no function "objectve"\. Did you mean \'objective\'\?'):
-        _toml.load_function("train.py:objectve", tmp_path, "study.toml")
+        load_function("train.py:objectve", tmp_path, "study.toml")
     with pytest.raises(FileError, match=r"there is no tran\.py in"):
-        _toml.load_function("tran.py:objective", tmp_path, "study.toml")
+        load_function("tran.py:objective", tmp_path, "study.toml")
     with pytest.raises(FileError, match=r'write "file\.py:name"'):
-        _toml.load_function("train.py", tmp_path, "study.toml")
+        load_function("train.py", tmp_path, "study.toml")
     with pytest.raises(FileError, match="can't be imported"):
-        _toml.load_function("no_such_module_here:f", tmp_path, "study.toml")
+        load_function("no_such_module_here:f", tmp_path, "study.toml")
 
 
 # ── the command line's own study ─────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +211,7 @@ def test_a_program_becomes_a_document_that_reads_back(tmp_path: Path) -> None:
     given = {"minimize": "gap", "metrics": ["gap=regex:gap = (\\S+)"], "trials": 20}
     document = _line.document_of(["./solver", "in.dat"], ["alpha=0.1..10:log", "mode=fast,safe"], given)
     assert document["run"]["command"] == ["./solver", "in.dat", "{args}"]
-    plan = load(write(tmp_path, _line.to_toml(document)))
+    plan = load(write(tmp_path, _write.to_toml(document)))
     assert plan.space == {"alpha": "0.1..10:log", "mode": ["fast", "safe"]}
     assert plan.run["metrics"] == {"gap": "regex:gap = (\\S+)"}
     assert plan.run["trials"] == 20
@@ -223,7 +231,7 @@ def test_toml_is_written_so_that_it_reads_back() -> None:
         "text": 'a "quoted" \\ back', "tab": "a\tb", "unit": "µ", "num": 1e-7, "no": False, "list": [1, "a", [True]],
         "odd name": 3, "table": {"a.b": {"x": 1}, "c": 'regex:\\s+"'},
     }  # fmt: skip
-    assert tomllib.loads(_line.to_toml(values)) == values
+    assert tomllib.loads(_write.to_toml(values)) == values
 
 
 def test_init_makes_a_range_around_each_number(tmp_path: Path) -> None:

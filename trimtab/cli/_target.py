@@ -13,7 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trimtab.cli._toml import FileError, Plan, load
+from trimtab.cli._other import sentence
+from trimtab.cli._toml import FileError, Plan, expanded, load
+from trimtab.cli._words import heard
 
 if TYPE_CHECKING:
     from trimtab.study import Study
@@ -45,20 +47,32 @@ def split(words: Sequence[str]) -> tuple[str | None, list[str]]:
 def numbers(words: Sequence[str]) -> list[int]:
     """Trial numbers."""
     for word in words:
-        if not word.isdigit():
+        if not (word.isascii() and word.isdigit()):
             raise FileError(f'"{word}" is no trial number. Numbers count from 0; `trimtab export` lists them.')
     return [int(word) for word in words]
 
 
 def found(target: str | None) -> str:
     """The target that was named, or the only one here."""
-    if target is not None:
-        return target
-    if given := os.environ.get("TRIMTAB_STORAGE"):
-        return given
+    if target is None:
+        target = os.environ.get("TRIMTAB_STORAGE") or _only_one()
+    if told := sentence(target):
+        raise FileError(told)
+    return heard(target)
+
+
+def to_run(target: str | None) -> str:
+    """The study file that says what to run: named, or the only one here. $TRIMTAB_STORAGE only says where to."""
+    target = found(_only_one() if target is None else target)
+    if not target.endswith(".toml"):
+        raise FileError(f"{target} holds results, but not what to run. Name the study.toml, or a program after --.")
+    return target
+
+
+def _only_one() -> str:
     here = Path.cwd()
     for pattern, kind in (("*.toml", "study files"), ("*.db", "databases")):
-        files = sorted(p.name for p in here.glob(pattern) if kind == "databases" or _is_study(p))
+        files = sorted(p.name for p in here.glob(pattern) if kind == "databases" or is_study(p))
         if len(files) == 1:
             return files[0]
         if files:
@@ -66,33 +80,40 @@ def found(target: str | None) -> str:
     raise FileError("There is no study here. Name one: a study.toml, a studies.db or a database URL.")
 
 
-def _is_study(path: Path) -> bool:
+def is_study(path: Path) -> bool:
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
+        document = tomllib.loads(path.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError):
         return False
-    return "space" in document and isinstance(document.get("run", {}), dict)
+    return isinstance(document.get("space"), dict) and isinstance(document.get("run", {}), dict)
+
+
+def storage_of(target: str) -> str:
+    """Where a target's studies lie, which must be there."""
+    if target.endswith(".toml"):
+        storage = load(target).storage
+        _must_exist(storage, f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
+        return storage
+    _must_exist(target, f"There is no {target}.")
+    return target
 
 
 def opened(target: str | None, name: str | None = None) -> Opened:
     """The stored study of a target."""
+    from trimtab.storage import open_stored
     from trimtab.study import Study
 
     target = found(target)
-    if target.endswith(".toml"):
-        plan = load(target)
-        _must_exist(plan.storage, f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
-        from trimtab.storage import open_stored
-
-        store = open_stored(plan.storage)
-        if store.find(name or plan.name) is None:
-            raise FileError(f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
-        return Opened(Study.load(store, name or plan.name), target, plan)
-    _must_exist(target, f"There is no {target}.")
-    return Opened(Study.load(target, name), target)
+    storage = storage_of(target)
+    if not target.endswith(".toml"):
+        return Opened(Study.load(target, name), target)
+    plan, store = load(target), open_stored(storage)
+    if name is None and store.find(plan.name) is None:
+        raise FileError(f"{target}: nothing has been run yet. Type: trimtab run {shlex.quote(target)}")
+    return Opened(Study.load(store, name or plan.name), target, plan)
 
 
 def _must_exist(storage: str, otherwise: str) -> None:
     """SQLite would make the file; looking at a study must not."""
-    if "://" not in storage and not Path(storage).exists():
+    if "://" not in storage and not Path(expanded(storage, "the storage")).expanduser().exists():
         raise FileError(otherwise)

@@ -2,18 +2,19 @@
 
 Top level  Study(…)       [space] Space(…)            [rules] its require= and forbid=
 [run]      optimize(…), with `function` or `command`   [searcher], [scheduler] a method's settings   [stop] stop rules
-Paths are relative to the file. An unknown key is an error that names the nearest known one.
+The keys are read from the signatures. Paths are relative to the file. ${NAME} is the environment's, in paths, URLs and
+[run.env] only, so that no secret is stored. An unknown key is an error that names the nearest known one.
 """
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
+import inspect
 import os
-import sys
+import re
 import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,19 +25,68 @@ if TYPE_CHECKING:
     from trimtab.study import Study
 
 TABLES = ("space", "rules", "run", "stop")
-STUDY = (
-    "name", "minimize", "maximize", "constraints", "hidden", "storage", "searcher", "scheduler", "max_budget", "seed",
-    "duplicates", "value", "if_exists", "folder", "durability", "note",
-)  # fmt: skip
-OPTIMIZE = ("trials", "workers", "per_trial", "timeout", "trial_timeout", "grace", "recycle")
-COMMAND = ("command", "metrics", "repeats", "cwd", "env")
-RUN = (*OPTIMIZE, "function", *COMMAND, "retry", "enqueue")  # retry= is Study's in Python: here it belongs to running
 RULES = ("require", "forbid")
-STOP = ("target", "patience", "failures", "time")
+PYTHON_ONLY = {  # arguments that no file can hold
+    "callbacks": "functions",
+    "runner": "an object",
+    "answer": "a function",
+    "display": "what a terminal shows is said on the line: --plain, --json",
+    "more": "a file says the study's total; on the line: --more",
+}
+FROM_PLAN = ("space", "objectives", "base", "folder", "where", "log")  # of the command runner: known from elsewhere
+PATHS = ("cwd",)  # of [run], in which ${NAME} is replaced
 
 
 class FileError(TrimtabError, ValueError):
     """A study file can't be read, or says something it can't say."""
+
+
+# ── the keys ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def arguments(function: Any) -> dict[str, inspect.Parameter]:
+    """The arguments of a Python function that a file may give."""
+    found = inspect.signature(function).parameters
+    return {n: p for n, p in found.items() if n not in ("self", "objective", *PYTHON_ONLY)}
+
+
+@cache
+def study_keys() -> tuple[str, ...]:
+    """Of the top level."""
+    from trimtab.study import Study
+
+    return tuple(n for n in arguments(Study.__init__) if n not in TABLES)
+
+
+@cache
+def optimize_keys() -> tuple[str, ...]:
+    from trimtab.study import Study
+
+    return tuple(n for n in arguments(Study.optimize) if n not in study_keys())
+
+
+@cache
+def command_keys() -> tuple[str, ...]:
+    """Of [run], when it is a program."""
+    from trimtab.run.command import Command
+
+    return tuple(n for n in arguments(Command) if n not in (*FROM_PLAN, *optimize_keys()))
+
+
+@cache
+def run_keys() -> tuple[str, ...]:
+    """`retry` is Study's, and so may stand at the top level; it is about running, so it may stand here too."""
+    return (*optimize_keys(), "function", *command_keys(), "retry", "enqueue")
+
+
+@cache
+def stop_keys() -> tuple[str, ...]:
+    from trimtab.study._stop import RULES as rules
+
+    return tuple(rules)
+
+
+# ── a plan ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
@@ -70,8 +120,11 @@ class Plan:
         base, given = self.base, self.study.get("storage")
         if given is None and (given := os.environ.get("TRIMTAB_STORAGE")):
             base = Path.cwd()
-        given = given or f"{self.name}.db"
-        return given if "://" in given else str(base / Path(given).expanduser())
+        given = str(given or f"{self.name}.db")
+        if "://" in given:
+            return given  # the storage itself replaces ${NAME}, and knows what to hide
+        slash = "/" if given.endswith("/") else ""
+        return str(base / Path(expanded(given, f"{self.where}: storage")).expanduser()) + slash
 
     @property
     def folder(self) -> Any:
@@ -79,7 +132,8 @@ class Plan:
         given = self.study.get("folder")
         if given is None:
             return None if "://" in self.storage else Path(self.storage).with_suffix(".runs")
-        return given if "://" in str(given) else self.base / given
+        given = expanded(str(given), f"{self.where}: folder")
+        return given if "://" in given else self.base / Path(given).expanduser()
 
     def make_space(self) -> Space | None:
         from trimtab.space import Space
@@ -103,43 +157,84 @@ class Plan:
 
     def objective(self) -> Any:
         """The function that [run] names; None for a command."""
+        from trimtab.cli._function import load_function
+
         given = self.run.get("function")
         return None if given is None else load_function(given, self.base, self.where)
+
+    def running(self) -> dict[str, Any]:
+        """The [run] table with what the environment says in paths and in [run.env]."""
+        run = dict(self.run)
+        for key in PATHS:
+            if key in run:
+                run[key] = expanded(str(run[key]), f"{self.where}: [run] {key}")
+        if "env" in run:
+            run["env"] = {k: expanded(str(v), f"{self.where}: [run.env] {k}") for k, v in run["env"].items()}
+        return run
 
     def changed(self, **tables: Any) -> Plan:
         return replace(self, **tables)
 
 
+def expanded(text: str, where: str) -> str:
+    """With ${NAME} replaced by the environment's value."""
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] not in os.environ:
+            raise FileError(f"{where} uses ${{{found[1]}}}, which is not set. Type: export {found[1]}=…")
+        return os.environ[found[1]]
+
+    return re.sub(r"\$\{(\w+)\}", value, text)
+
+
+# ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
 def load(path: str | Path, settings: Collection[str] = ()) -> Plan:
     """The plan of a file, with `--set` settings laid over it."""
     file = Path(path)
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        near = (
-            did_you_mean(file.name, [p.name for p in file.parent.glob("*.toml") if p.name != "pyproject.toml"])
-            if file.parent.is_dir()
-            else ""
-        )
-        raise FileError(f"There is no {path}. {near.replace('Known: none.', '')}".strip()) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise FileError(f"{path} is not TOML: {error}.") from None
+    document = read(file)
+    plan = plan_of(document, file)
     for setting in settings:
+        from trimtab.cli._set import lay_over
+
         lay_over(document, setting)
-    return plan_of(document, file)
+        plan_of(document, file, f"--set {setting}")  # so that a wrong one is called by its own name
+        plan = plan_of(document, file)
+    return plan
 
 
-def plan_of(document: Mapping[str, Any], file: Path) -> Plan:
+def read(file: Path) -> dict[str, Any]:
+    """A TOML file, or FileError that says what it is instead."""
+    from trimtab.cli._other import looks_like
+
+    try:
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError:
+        others = [p.name for p in file.parent.glob("*.toml")] if file.parent.is_dir() else []
+        near = did_you_mean(file.name, [n for n in others if n != "pyproject.toml"]).replace("Known: none.", "")
+        raise FileError(f"There is no {file}. {near}".strip()) from None
+    except OSError as error:
+        raise FileError(f"{file} can't be read: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise FileError(f"{file} is not TOML: it is not text in UTF-8.") from None
+    except tomllib.TOMLDecodeError as error:
+        raise FileError(f"{file} is not TOML: {error}.{looks_like(file)}") from None
+
+
+def plan_of(document: Mapping[str, Any], file: Path, where: str | None = None) -> Plan:
     """A parsed file, checked."""
-    where = str(file)
-    _check(document, (*STUDY, *TABLES), where, "")
-    for table, known in (("run", RUN), ("rules", RULES), ("stop", STOP)):
+    where = str(file) if where is None else where
+    _check(document, (*study_keys(), *TABLES), where, "")
+    for table, known in (("run", run_keys()), ("rules", RULES), ("stop", stop_keys())):
         _check(_table(document, table, where), known, where, table)
     run = _table(document, "run", where)
-    if "function" in run and ("command" in run):
+    if "function" in run and "command" in run:
         raise FileError(f"{where}: [run] has function and command. A trial is one of them: leave one out.")
-    if "function" in run and (extra := [k for k in COMMAND if k in run]):
+    if "function" in run and (extra := [k for k in command_keys() if k in run]):
         raise FileError(f"{where}: [run] {extra[0]} goes with command = […], not with function.")
+    if "retry" in run and "retry" in document:
+        raise FileError(f"{where}: retry stands at the top level and in [run]. Say it once.")
     _check_run(run, where)
     study = {k: v for k, v in document.items() if k not in TABLES}
     if not isinstance(study.get("name", ""), str):
@@ -149,6 +244,7 @@ def plan_of(document: Mapping[str, Any], file: Path) -> Plan:
     space = document.get("space")
     if space is not None and not isinstance(space, Mapping):
         raise FileError(f"{where}: space must be a table: [space].")
+    stop_rules(_table(document, "stop", where), where)
     return Plan(file.absolute().parent, where, study, space, rules, run, document.get("stop"))
 
 
@@ -163,101 +259,53 @@ def _check(table: Mapping[str, Any], known: Collection[str], where: str, name: s
     for key in table:
         if key not in known:
             place = f"[{name}]" if name else "the top level"
-            home = next((t for t, keys in (("[run]", RUN), ("[rules]", RULES), ("[stop]", STOP)) if key in keys), None)
-            home = "the top level" if home is None and key in STUDY else home
-            hint = f"It belongs in {home}." if home else did_you_mean(key, known)
-            raise FileError(f'{where}: {place} has no "{key}". {hint}')
+            raise FileError(f'{where}: {place} has no "{key}". {_hint(key, known)}')
+
+
+def _hint(key: str, known: Collection[str]) -> str:
+    if key in PYTHON_ONLY:
+        return f"It is for Python only ({PYTHON_ONLY[key]})."
+    homes = (("[run]", run_keys()), ("[rules]", RULES), ("[stop]", stop_keys()), ("the top level", study_keys()))
+    home = next((place for place, keys in homes if key in keys), None)
+    if home is not None:
+        return f"It belongs in {home}."
+    from trimtab.study._keywords import FOREIGN
+
+    if key in FOREIGN:
+        from trimtab.cli._words import shell_words
+
+        return f"trimtab says {shell_words(FOREIGN[key])}."
+    return did_you_mean(key, known)
 
 
 def _check_run(run: Mapping[str, Any], where: str) -> None:
-    """The numbers of [run], before anything is opened: a dry run should find them as well."""
+    """The values of [run], before anything is opened: a dry run should find them as well."""
     from trimtab.study._times import seconds
 
-    for key in ("trials", "workers"):
+    for key in ("trials", "workers", "repeats", "recycle"):
         value = run.get(key, 1)
         if not isinstance(value, int) or isinstance(value, bool) or value < 1:
             raise FileError(f"{where}: [run] {key} = {value!r}: a whole number, at least 1.")
     for key in ("timeout", "trial_timeout", "grace"):
+        if key == "timeout" and run.get(key) == "slurm":
+            continue
         try:
             seconds(run.get(key, 0))
         except (TypeError, ValueError) as error:
             raise FileError(f"{where}: [run] {key} = {run[key]!r}: {error}") from None
+    for key in ("metrics", "env", "per_trial"):
+        if not isinstance(run.get(key, {}), Mapping):
+            raise FileError(f"{where}: [run] {key} = {run[key]!r}: a table, as [run.{key}].")
+    configs = run.get("enqueue", [])
+    if not isinstance(configs, list) or not all(isinstance(c, Mapping) for c in configs):
+        raise FileError(f"{where}: [run] enqueue is a list of configurations: [[run.enqueue]], each with name = value.")
 
 
 def stop_rules(table: Mapping[str, Any], where: str) -> list[Any]:
     """[stop] as rules: target = 0.05, patience = 60, failures = 10 (false: never), time = "24h"."""
-    from trimtab.study import Failures, Patience, Target, Time
-    from trimtab.study._times import seconds
+    from trimtab.study._stop import rules_of
 
-    rules: list[Any] = []
-    for key, value in table.items():
-        if key == "target":
-            rules.append(Target(float(value)))
-        elif key == "patience":
-            rules.append(Patience(int(value)))
-        elif key == "failures":
-            rules.append(Failures(None if value is False else int(value)))
-        elif key == "time":
-            rules.append(Time(seconds(value)))
-        else:
-            _check({key: value}, STOP, where, "stop")
-    return rules
-
-
-def lay_over(document: dict[str, Any], setting: str) -> None:
-    """`--set run.workers=4`: a dotted key, and a TOML value (or plain text)."""
-    key, equals, text = setting.partition("=")
-    if not equals or not key.strip():
-        raise FileError(f"--set {setting}: write key=value, as --set run.workers=4.")
-    *path, last = key.strip().split(".")
-    table = document
-    for part in path:
-        table = table.setdefault(part, {})
-        if not isinstance(table, dict):
-            raise FileError(f"--set {setting}: {part} is no table.")
-    table[last] = toml_value(text)
-
-
-def toml_value(text: str) -> Any:
-    """A TOML value; text that is none is itself."""
     try:
-        return tomllib.loads(f"x = {text}")["x"]
-    except tomllib.TOMLDecodeError:
-        return text
-
-
-def load_function(given: str, base: Path, where: str) -> Any:
-    """`digits.py:objective` (a file beside the study's) or `package.module:objective`."""
-    home, colon, name = given.rpartition(":")
-    if not colon or not name.isidentifier():
-        raise FileError(f'{where}: function = "{given}": write "file.py:name" or "package.module:name".')
-    if str(base) not in sys.path:
-        sys.path.insert(0, str(base))  # so that the file may import its neighbours
-    module = _load_file(base / home, where) if home.endswith(".py") else _load_module(home, where)
-    found = getattr(module, name, None)
-    if not callable(found):
-        functions = [n for n, v in vars(module).items() if callable(v) and not n.startswith("_")]
-        raise FileError(f'{where}: {home} has no function "{name}". {did_you_mean(name, functions)}')
-    return found
-
-
-def _load_file(file: Path, where: str) -> Any:
-    if not file.exists():
-        raise FileError(f"{where}: there is no {file.name} in {file.parent}.")
-    name = f"trimtab_file_{file.stem}"  # a name that can't be imported, so it travels to workers by value
-    spec = importlib.util.spec_from_file_location(name, file)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-def _load_module(name: str, where: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ModuleNotFoundError as error:
-        if error.name and name.startswith(error.name):
-            raise FileError(f'{where}: function names the module "{name}", which can\'t be imported.') from None
-        raise
+        return list(rules_of(table))
+    except (TypeError, ValueError) as error:
+        raise FileError(f"{where}: [stop] {str(error).removeprefix('stop: ')}") from None

@@ -1,0 +1,48 @@
+"""Which running trials have lost their driver, or wait for a sign of it: told from the leases, honestly."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from trimtab.study._driver import LEASE
+from trimtab.study._status import duration
+
+if TYPE_CHECKING:
+    from trimtab.history import Row
+    from trimtab.study import Study
+
+QUIET = LEASE / 2  # a driver gives a sign four times a lease: after half of it something is wrong
+
+
+def without_a_sign(study: Study) -> list[str]:
+    """A line for each driver that died or fell silent while its trials ran."""
+    lines, gone, silent = [], list[int](), dict[int, list[int]]()
+    for row, left in _owned(study):
+        if left is None or left < 0:
+            gone.append(row.number)
+        elif left < LEASE - QUIET:
+            silent.setdefault(round(LEASE - left), []).append(row.number)
+    if gone:
+        lines.append(f"{_trials(gone)} no driver any more: the next run takes {_them(gone)} up again")
+    for seconds, numbers in sorted(silent.items()):
+        rest = duration(LEASE - seconds)
+        lines.append(f"{_trials(numbers)} given no sign for {seconds} s: {rest} more, and another run takes over")
+    return lines
+
+
+def _owned(study: Study) -> list[tuple[Row, float | None]]:
+    """Running trials that have a driver, with the seconds it has left (None: it is gone for sure)."""
+    study._log.refresh()
+    watched = getattr(study._log.storage, "watched", None)
+    told = watched(study._log.study) if watched is not None else {}
+    alive = study._log.ledger.alive.values()
+    return [(row, told[row.owner]) for row in alive if row.owner is not None and row.owner in told]
+
+
+def _trials(numbers: list[int]) -> str:
+    shown = ", ".join(map(str, sorted(numbers)[:8])) + (" …" if len(numbers) > 8 else "")
+    return f"trials {shown} have" if len(numbers) > 1 else f"trial {shown} has"
+
+
+def _them(numbers: list[int]) -> str:
+    return "them" if len(numbers) > 1 else "it"
