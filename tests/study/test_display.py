@@ -27,12 +27,13 @@ def test_words() -> None:
     ]
     rough = ["about 10 s", "about 40 s", "about 2 min", "about 3 h", "about 6 d"]
     assert [about(s) for s in (3, 44, 130, 10_000, 500_000)] == rough
-    assert [speed(n, s) for n, s in ((34, 192), (2, 3600), (2, 86_400))] == ["11 a minute", "2 an hour", "2.0 a day"]
+    rates = ["11 a minute", "2 an hour", "2.0 a day", "50 a second"]
+    assert [speed(n, s) for n, s in ((34, 192), (2, 3600), (2, 86_400), (500, 10))] == rates
     assert config_words({"m": "svm", "m.svm.C": 12.61, "on": True}) == "m=svm  C=12.6  on=true"
     assert config_words({"a.x": 1, "b.x": 2}) == "a.x=1  b.x=2"
     assert config_words({"a": "\x1b[31mx\n" + "y" * 99}) == "a=x " + "y" * 37 + "…"
     assert [fixed(0.98612, 4), fixed(1e12, 2), fixed(1e-12, 15)] == ["0.9861", "1e+12", "1e-12"]
-    assert [fixed(-1e-9, 4), fixed(float("inf"), 3), fixed(0.0, 20)] == ["0.0000", "inf", "0.000000000"]
+    assert [fixed(-1e-9, 4), fixed(float("inf"), 3), fixed(0.0, 20)] == ["0.0000", "inf", "0.0000000"]
 
 
 # ── running studies ──────────────────────────────────────────────────────────────────────────────────────────────

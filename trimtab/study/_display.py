@@ -16,7 +16,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any, TextIO
 
 from trimtab.errors import UnknownName
-from trimtab.study._frame import Drain, Heading, Moment, frame
+from trimtab.study._frame import Drain, Heading, Moment, frame, parts
 from trimtab.study._lines import Lines
 from trimtab.study._notebook import REDRAW as SLOWER
 from trimtab.study._notebook import Block, Output, in_notebook
@@ -196,7 +196,7 @@ class Display:
 
     def _block(self) -> Block:
         assert self._status is not None
-        lines = frame(self._head, self._status, self._moment(), PAGE, bar=False)
+        lines = parts(self._head, self._status, self._moment(), PAGE)
         return Block(lines, self._status.ended / self.total if self.total else None)
 
     def _say(self, text: str) -> None:

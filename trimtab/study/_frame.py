@@ -1,8 +1,8 @@
 """The four lines of the live display.
 
-Idea    `frame` makes them from a Heading, a Status and a Moment, and reads nothing else: no clock, no screen. So every
+Idea    They are made from a Heading, a Status and a Moment, and nothing else is read: no clock, no screen. So every
         picture a user can meet is a text that can be tested. What doesn't fit is left out whole, least important first;
-        only names are cut.
+        only names are cut. `parts` says what stands in each line, `frame` lays it out as text.
 """
 
 from __future__ import annotations
@@ -68,14 +68,51 @@ class Moment:
     over: str = ""
 
 
-def frame(head: Heading, now: Status, at: Moment, width: int = 100, *, bar: bool = True) -> list[str]:
-    """The block at one moment. bar=False: for those who draw a bar of their own."""
-    name = cut(head.name, max(LABEL, width // 3))
-    top = apart(f"{pad(name, LABEL)} {head.methods} · {head.where}", duration(at.elapsed), width)
-    return [top, _progress(head, now, at, width, bar), _best(now, width), _last(head, now, at, width)]
+@dataclass(frozen=True, slots=True)
+class Line:
+    """What one line says: a word in a column of its own, the text, and what stands at the right end."""
+
+    label: str
+    text: str
+    right: str = ""
 
 
-def _progress(head: Heading, now: Status, at: Moment, width: int, bar: bool) -> str:
+def frame(head: Heading, now: Status, at: Moment, width: int = 100) -> list[str]:
+    """The block at one moment, as text."""
+    name, progress, best, last = parts(head, now, at, width)
+    return [
+        apart(f"{pad(name.label, LABEL)} {name.text}", name.right, width),
+        _with_bar(head, now, progress.text, width),
+        cut(f"{pad(best.label, LABEL)} {best.text}", width),
+        _if_room(f"{pad(last.label, LABEL)} {last.text}", last.right, width),
+    ]
+
+
+def parts(head: Heading, now: Status, at: Moment, width: int = 100) -> list[Line]:
+    """The block at one moment, with as many words as fit so many columns."""
+    return [
+        Line(cut(head.name, max(LABEL, width // 3)), f"{head.methods} · {head.where}", duration(at.elapsed)),
+        Line("", _progress(head, now, at, width)),
+        Line("front" if now.front else "best", _best(now, width - LABEL - 1)),
+        _last(head, now, at, width),
+    ]
+
+
+def _if_room(left: str, right: str, width: int) -> str:
+    left = cut(left, width)
+    space = width - cells(left) - cells(right)
+    return f"{left}{' ' * space}{right}" if right and space >= 3 else left
+
+
+def _with_bar(head: Heading, now: Status, text: str, width: int) -> str:
+    if not head.total:
+        return cut(text, width)
+    room = max(BAR[0], min(BAR[1], width - cells(text) - 3))
+    full = min(room, room * now.ended // head.total)  # rounded down: a full bar is a study that is done
+    return cut(f"{'━' * full}{'╌' * (room - full)}   {text}", width)
+
+
+def _progress(head: Heading, now: Status, at: Moment, width: int) -> str:
     words = [f"{now.ended}/{head.total}" if head.total else f"{now.ended} ended"]
     if now.running or not at.over:
         words.append(f"{now.running} running" + (f" ({now.elsewhere})" if now.elsewhere else ""))
@@ -84,19 +121,14 @@ def _progress(head: Heading, now: Status, at: Moment, width: int, bar: bool) -> 
         words.append(speed(at.done, at.elapsed))
     if not at.over and not at.drain and (left := time_left(head.total, now, at)):
         words.append(left)
-    if not head.total or not bar:
-        return fitted(words, width)
-    text = fitted(words, width - BAR[0] - 3)
-    room = max(BAR[0], min(BAR[1], width - cells(text) - 3))
-    full = min(room, room * now.ended // head.total)  # rounded down: a full bar is a study that is done
-    return cut(f"{'━' * full}{'╌' * (room - full)}   {text}", width)
+    return fitted(words, width - BAR[0] - 3 if head.total else width)
 
 
 def speed(done: int, elapsed: float) -> str:
-    """How many trials end in a minute, or in an hour where that is less than one."""
+    """How many trials end in a minute; in a second where that is many, in an hour or a day where it is less than one."""
     rate = 60 * done / elapsed
     if rate >= 1:
-        return f"{rate:.0f} a minute"
+        return f"{rate:.0f} a minute" if rate < 1_000 else f"{rate / 60:.0f} a second"
     return f"{60 * rate:.0f} an hour" if 60 * rate >= 1 else f"{1440 * rate:.1f} a day"
 
 
@@ -112,10 +144,10 @@ def time_left(total: int | None, now: Status, at: Moment) -> str:
 
 def _best(now: Status, width: int) -> str:
     if now.front:
-        return fitted([f"{pad('front', LABEL)} {now.front[0]}", *now.front[1:]], width)
+        return fitted(now.front, width)
     if now.best is None:
-        return cut(f"{pad('best', LABEL)} {now.note or 'none yet'}", width)
-    words = f"{pad('best', LABEL)} {cut(now.objective, max(12, width // 3))} {now.value}"
+        return cut(now.note or "none yet", width)
+    words = f"{cut(now.objective, max(12, width // 3))} {now.value}"
     notes, room = [f"trial {now.best}"], width - cells(words) - 4
     if now.outside:
         mark = "outside the present space"
@@ -125,22 +157,21 @@ def _best(now: Status, width: int) -> str:
     notes += [f"feasible: {now.limits}"] * bool(now.limits)
     words += f"  ({fitted(notes, room, '; ')})"
     config = fitted(["", *now.config.split("  ")], width - cells(words) - 1, "  ") if now.config else ""
-    return cut(f"{words} {config}".rstrip(), width)
+    return f"{words} {config}".rstrip()
 
 
-def _last(head: Heading, now: Status, at: Moment, width: int) -> str:
+def _last(head: Heading, now: Status, at: Moment, width: int) -> Line:
+    room = width - LABEL - 1
     if at.drain is not None and not at.over:
-        return _draining(at.drain, width)
+        return Line("pausing" if at.drain.why == "paused" else "ending", _draining(at.drain, room))
     hint = _over(at.over, width) if at.over else head.hint
     words = [f"{now.finished} finished"]
     words += [f"{now.stopped} stopped early"] * bool(now.stopped)
     rest = [f"{now.invalid} invalid"] * bool(now.invalid)
-    room = width - LABEL - 1 - (cells(hint) + 3) * bool(at.over)  # a run's end is told before what went wrong
+    room -= (cells(hint) + 3) * bool(at.over)  # a run's end is told before what went wrong
     if now.failed:
         words.append(_failed(now, room - cells("   ".join([*words, *rest])) - 3))
-    text = cut(f"{pad('ended', LABEL)} {fitted(words + rest, room)}", width)
-    space = width - cells(text) - cells(hint)
-    return f"{text}{' ' * space}{hint}" if space >= 3 else text
+    return Line("ended", fitted(words + rest, room), hint)
 
 
 def _over(over: str, width: int) -> str:
@@ -159,12 +190,11 @@ def _failed(now: Status, room: int) -> str:
 
 
 def _draining(drain: Drain, width: int) -> str:
-    """`pausing  2 trials end at their next step and go on next time   (Ctrl-C again: end them now)`, as it fits."""
-    label = pad("pausing" if drain.why == "paused" else "ending", LABEL)
+    """`2 trials end at their next step and go on next time   (Ctrl-C again: end them now)`, as it fits."""
     again = AGAIN if drain.why == "paused" and drain.trials and not drain.now else ("",)
     for text in _wordings(drain):
         for hint in again:
-            line = f"{label} {text}{hint.format('them' if drain.trials != 1 else 'it')}"
+            line = f"{text}{hint.format('them' if drain.trials != 1 else 'it')}"
             if cells(line) <= width:
                 return line
     return cut(line, width)

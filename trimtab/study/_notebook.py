@@ -12,11 +12,15 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from trimtab.study._frame import Line
+
 REDRAW = 1.0  # seconds between two updates
-MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace"
-BLOCK = f"{MONO};font-size:.9em;line-height:1.6;white-space:pre-wrap;max-width:64em;margin:.3em 0"
-BAR = "height:5px;border-radius:3px;background:color-mix(in srgb,currentColor 15%,transparent);margin:.2em 0 .4em"
-FILLED = "height:100%;border-radius:3px;background:#2e9e5b"
+MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.9em"
+BLOCK = f"{MONO};line-height:1.6;max-width:60em;margin:.3em 0"
+ROW = "display:flex;gap:1.5em"
+LABEL = "min-width:5em;font-weight:bold"
+BAR = "height:4px;border-radius:2px;background:rgba(128,128,128,.3);margin:.25em 0"
+FILLED = "height:100%;border-radius:2px;background:#2e9e5b"
 
 
 def in_notebook() -> bool:
@@ -29,14 +33,25 @@ def in_notebook() -> bool:
 class Block:
     """A frame as notebooks show it: HTML, and text where there is no HTML."""
 
-    def __init__(self, lines: Sequence[str], share: float | None = None) -> None:
-        self.lines, self.share = list(lines), share
+    def __init__(self, lines: Sequence[Line], share: float | None = None) -> None:
+        self.lines, self.share = tuple(lines), share
 
     def __repr__(self) -> str:
-        return "\n".join(self.lines)
+        return "\n".join("   ".join(filter(None, (line.label, line.text, line.right))) for line in self.lines)
 
     def _repr_html_(self) -> str:
-        return block_html(self.lines, self.share)
+        rows = [_row(line) for line in self.lines]
+        if self.share is not None:
+            wide = f"width:{100 * min(1.0, max(0.0, self.share)):.1f}%"
+            rows.insert(1, f'<div style="{BAR}"><div style="{FILLED};{wide}"></div></div>')
+        return f'<div style="{BLOCK}">{"".join(rows)}</div>'
+
+
+def _row(line: Line) -> str:
+    label = f'<span style="{LABEL}">{escape(line.label)}</span>'
+    right = f'<span style="opacity:.7">{escape(line.right)}</span>' if line.right else ""
+    text = f'<span style="flex:1;white-space:pre-wrap">{escape(line.text)}</span>'
+    return f'<div style="{ROW}">{label}{text}{right}</div>'
 
 
 class Output:
@@ -54,24 +69,6 @@ class Output:
             self._handle.update(block)
 
 
-def block_html(lines: Sequence[str], share: float | None = None) -> str:
-    """Lines as HTML: the first word of each set bold, a bar under the first line where a share is given."""
-    rows = [_row(line) for line in lines]
-    if share is not None:
-        wide = f"width:{100 * min(1.0, max(0.0, share)):.1f}%"
-        rows.insert(1, f'<div style="{BAR}"><div style="{FILLED};{wide}"></div></div>')
-    return f'<div style="{BLOCK}">{"".join(rows)}</div>'
-
-
-def _row(line: str) -> str:
-    """`best     loss 0.1` with its label set bold, in a column of its own."""
-    label, gap, rest = line.partition(" ")
-    if not gap:
-        return f"<div>{escape(line)}</div>"
-    space = len(rest) - len(rest.lstrip())
-    return f"<div><b>{escape(label)}</b>{' ' * (space + 1)}{escape(rest.lstrip())}</div>"
-
-
 def page_html(text: str) -> str:
     """A page of plain text, such as a summary, in the page's own colours."""
-    return f'<pre style="{MONO};font-size:.9em;line-height:1.5;background:none">{escape(text)}</pre>'
+    return f'<pre style="{MONO};line-height:1.5;background:none">{escape(text)}</pre>'

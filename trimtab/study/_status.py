@@ -100,7 +100,7 @@ def nothing_yet(name: str, ledger: Ledger, where: str) -> str:
     text = f'"{name}" has no finished trial yet ({told}), so there is no best.'
     if not counts["failed"]:
         return text
-    shell = "" if where.startswith("Memory") else f" or: trimtab show {where} --failures"
+    shell = "" if where == "memory" else f" or: trimtab show {where} --failures"
     return f"{text} Failures: study.failures(){shell}"
 
 
@@ -269,10 +269,10 @@ def fixed(value: float, places: int) -> str:
     """The value with so many decimals; very small and very large ones with an exponent."""
     if not math.isfinite(value):
         return str(value)
-    if value and (places > 9 or abs(value) >= 1e9):
+    if value and (places > 7 or abs(value) >= 1e9):
         digits = places + 1 + math.floor(math.log10(abs(value)))
         return f"{value:.{min(6, max(1, digits))}g}"
-    return f"{round(value, places) + 0.0:.{min(places, 9)}f}"  # + 0.0: no minus before a zero
+    return f"{round(value, places) + 0.0:.{min(places, 7)}f}"  # + 0.0: no minus before a zero
 
 
 def plain(value: Any) -> str:

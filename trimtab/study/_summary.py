@@ -64,12 +64,20 @@ def _columns() -> int | None:
 
 
 def _folded(line: str, width: int | None) -> list[str]:
-    """A line in the width of the page, its later parts under the text behind its label."""
+    """A line in the width of the page: what stands apart in it stays whole, later parts go under the first."""
     if width is None or cells(line) <= width:
         return [line]
     label = re.match(r"\s*\S+\s{2,}", line)
-    indent = min(len(label[0]) if label else 4, width // 2)
-    return textwrap.wrap(line, width, subsequent_indent=" " * indent, break_on_hyphens=False)
+    indent = " " * min(len(label[0]) if label else 4, width // 2)
+    out = [""]
+    for part in re.split(r"(?<=\S)(?=\s{3,}\S)", line[len(indent) :] if label else line):
+        if out[-1] and cells(out[-1] + part) > width - len(indent):
+            out.append(part.lstrip())
+        else:
+            out[-1] += part
+    out = [row for part in out for row in textwrap.wrap(part, width - len(indent), break_on_hyphens=False)]
+    first = line[: len(indent)] if label else ""
+    return [(indent if i else first) + row for i, row in enumerate(out)]
 
 
 def done_line(study: Study, total: int, target: str) -> str:
