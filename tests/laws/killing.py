@@ -170,7 +170,9 @@ def check(plan: Plan, folder: Path) -> Counter[str]:
     ends = Counter(e.trial for e in effective if e.kind == "ended" and e.body["state"] in ("finished", "stopped"))
     ledger = study._log.ledger
     for row in ledger.rows:
-        assert row.state in (State.FINISHED, State.STOPPED, State.PAUSED), f"trial {row.number} is {row.word}"
+        assert row.state in (State.FINISHED, State.STOPPED, State.PAUSED), (
+            f"trial {row.number} is {row.word}: {row.error}"
+        )
         assert ends[row.number] == (row.state is not State.PAUSED), f"trial {row.number} ended {ends[row.number]} times"
         assert row.step is not None
         assert row.values["loss"] == expected(row.config, row.step), f"trial {row.number} went on from a wrong state"

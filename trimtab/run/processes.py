@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import logging
 import os
 import signal
 import sys
@@ -22,6 +23,7 @@ from multiprocessing.connection import Connection, wait
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from trimtab.errors import TrimtabError
 from trimtab.log import JSON, Event
 from trimtab.protocol import Objective, Run
 from trimtab.run._batch import join
@@ -33,6 +35,8 @@ from trimtab.run.inline import HAND_OVER
 
 if TYPE_CHECKING:
     from trimtab.space import Space
+
+logger = logging.getLogger(__name__)
 
 BOOT = """
 import json, sys
@@ -58,6 +62,7 @@ class _Worker:
         self.killed = False
         self.ready = False
         self.begun = False  # it has said that it has its present run in hand
+        self.hears = False  # its trial looks for requests to end
         self.done = 0
         self.broken: Mapping[str, JSON] | None = None
 
@@ -86,7 +91,7 @@ class Processes:
         needs = dict(per_trial or {})
         self._places = places(workers, needs)
         self.workers = len(self._places)
-        self._cpu = float(needs.get("cpu", 0))
+        self._cpu, self.gpus = float(needs.get("cpu", 0)), float(needs.get("gpu", 0))
         self._memory = size(needs["memory"]) if "memory" in needs else None
         self._timeout, self._grace = seconds(trial_timeout), seconds(grace) or 0.0
         self._recycle = recycle
@@ -95,6 +100,7 @@ class Processes:
         self._guard: Guard | None = None
         self._busy: dict[tuple[int, int], _Worker] = {}
         self._idle: list[_Worker] = []
+        self._later: list[Run] = []  # submitted, but the system would not start another process for them
         self._kept: list[Event] = []  # reports that wait for company, at most HAND_OVER seconds
         self._kept_since = 0.0
         self._urgent = False
@@ -106,11 +112,30 @@ class Processes:
         return time.time()
 
     def free(self) -> int:
-        return self.workers - len(self._busy)
+        return max(0, self.workers - len(self._busy) - len(self._later))
 
     def submit(self, run: Run) -> None:
+        if self._later:
+            self._later.append(run)
+            return
         if not self.free():
             raise RuntimeError(f"trial {run.trial} was submitted to a full pool: look at free() first")
+        try:
+            self._place(run)
+        except OSError as error:  # too many open files or processes, or no memory for another one
+            have = len(self._busy)
+            if not have:
+                raise TrimtabError(
+                    f"No worker process could be started: {error.strerror or error}. "
+                    "Close other programs or raise the limit (ulimit -n, ulimit -u); what was saved is safe."
+                ) from error
+            logger.warning(
+                "Only %d of %d workers could be started (%s): going on with these.", have, self.workers, error
+            )
+            self.workers = have
+            self._later.append(run)
+
+    def _place(self, run: Run) -> None:
         frame = json.dumps({"run": {k: getattr(run, k) for k in Run.__slots__}}, default=dict).encode()
         while True:
             worker = self._idle.pop() if self._idle else self._start()
@@ -124,12 +149,18 @@ class Processes:
                 if not worker.ready:
                     break  # a fresh one that can't start: say so through the ordinary end of the run
                 self._leave(worker)
-        worker.run, worker.since, worker.step, worker.begun = run, time.monotonic(), None, False
+        worker.run, worker.since, worker.step = run, time.monotonic(), None
+        worker.begun = worker.hears = False
         self._begin(worker)
         self._busy[run.trial, run.attempt] = worker
 
     def send(self, trial: int, attempt: int, message: Mapping[str, JSON]) -> None:
         worker = self._busy.get((trial, attempt))
+        if worker is None and message.get("go") in ("cancel", "kill", "pause", "stop"):
+            for run in [r for r in self._later if (r.trial, r.attempt) == (trial, attempt)]:
+                self._later.remove(run)
+                self._kept.append(Event("ended", {"state": "cancelled"}, trial, attempt, self.now()))
+                self._urgent = True
         if worker is None:
             return  # it has ended meanwhile
         if message.get("go") == "kill":
@@ -139,9 +170,14 @@ class Processes:
         with contextlib.suppress(OSError):  # it is dying: collect() will tell
             worker.conn.send_bytes(json.dumps({"to": [trial, attempt], "message": dict(message)}).encode())
 
+    def hears(self, trial: int, attempt: int) -> bool:
+        """Whether this trial looks for requests to end: it uses steps() or should_stop()."""
+        worker = self._busy.get((trial, attempt))
+        return worker is not None and worker.hears
+
     def interrupt(self, kind: str = "pause") -> None:
         """Ask every running trial to end at its next step."""
-        for trial, attempt in list(self._busy):
+        for trial, attempt in [*self._busy, *((r.trial, r.attempt) for r in self._later)]:
             self.send(trial, attempt, {"go": kind, "drain": True})
 
     def collect(self, timeout: float) -> Sequence[Event]:
@@ -153,6 +189,8 @@ class Processes:
             for conn in wait(list(by_conn), pause) if self._busy else ():
                 self._receive(by_conn[conn])  # type: ignore[index]
             self._look_at_workers()
+            while self._later and len(self._busy) < self.workers:
+                self._place(self._later.pop(0))
             now = time.monotonic()
             if self._urgent or (self._kept and now >= self._kept_since + HAND_OVER):
                 kept, self._kept, self._urgent = self._kept, [], False
@@ -200,12 +238,15 @@ class Processes:
         env = environment(place, self.workers, self._cpu)
         with contextlib.ExitStack() as stack:
             stack.callback(theirs.close)
+            undo = stack.enter_context(contextlib.ExitStack())
+            undo.callback(ours.close)
             output = None
             if self._folder is not None:
                 self._folder.mkdir(parents=True, exist_ok=True)
                 output = stack.enter_context(open(self._folder / "workers.log", "ab"))
             fds = (theirs.fileno(), self._code)
             group = Group(argv, self._guard, env=env, stdout=output, stderr=output, pass_fds=fds)
+            undo.pop_all()
         return _Worker(group, ours, place)
 
     def _leave(self, worker: _Worker) -> int:
@@ -259,6 +300,8 @@ class Processes:
             self._begin(worker)  # the time-out is the objective's, not the start-up's
         elif kind == "waiting":
             self._urgent = True
+        elif kind == "listens":
+            worker.hears = True
         elif kind == "ended":
             worker.done += 1
             self._end(worker, body)

@@ -138,7 +138,7 @@ def _leave(driver: Driver, runner: Any, *, own: bool) -> None:
     if own:
         runner.close(kill=bool(driver.until))
     ledger = driver.log.ledger
-    mine = [ledger.rows[t] for t in sorted(driver.until) if ledger.rows[t].alive and ledger.rows[t].owner == driver.id]
+    mine = [row for _, row in sorted(ledger.alive.items()) if row.owner == driver.id]
     if mine:
         body = {"state": "cancelled", "cost": {}}
         driver.log.write(*(Event("ended", body, r.number, r.attempt, runner.now(), driver.id) for r in mine))
