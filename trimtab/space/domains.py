@@ -16,6 +16,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from trimtab._foreign import understood
 from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space.expression import Expression
 
@@ -33,6 +34,7 @@ def plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Float:
     """A real number from low to high, both included.
@@ -84,6 +86,7 @@ class Float:
             )
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Int:
     """A whole number from low to high, both included.
@@ -144,6 +147,7 @@ class Int:
         return first, count
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Choice:
     """One of several JSON values, or one of several labels that stand for objects or for sub-spaces.
@@ -235,6 +239,7 @@ class Choice:
         return None
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Bool:
     """False or True. prior: the probability of True."""
@@ -263,6 +268,7 @@ class Bool:
         return int(value) if isinstance(value, bool | np.bool_) else None
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Const:
     """A value that is the same in every configuration, and recorded with it. Takes no column."""
@@ -282,6 +288,7 @@ class Const:
             ) from None
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Derived:
     """A value computed from others, as Derived("lr * batch"): it shows in the configuration and takes no column."""

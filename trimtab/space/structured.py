@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from trimtab._foreign import understood
 from trimtab.errors import SpaceError
 from trimtab.space.domains import Condition, plain, token
 from trimtab.space.expression import Expression
@@ -36,6 +37,7 @@ def _elements(domain: Any, least: int) -> None:
     object.__setattr__(domain, "when", None if domain.when is None else Expression.of(domain.when))
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Subset:
     """Some of the elements: at least `min`, at most `max` of them. Every subset allowed is equally likely."""
@@ -61,6 +63,7 @@ class Subset:
         return len(self.of) if self.max is None else self.max
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Permutation:
     """All the elements in some order."""
@@ -75,6 +78,7 @@ class Permutation:
         _elements(self, 2)
 
 
+@understood
 @dataclass(frozen=True, slots=True)
 class Simplex:
     """A share for each element, none below 0, together 1. Drawn uniformly."""
