@@ -54,7 +54,7 @@ class Spool:
                 file.write(line + "\n")
                 file.flush()
                 os.fsync(file.fileno())
-        except OSError:
+        except (OSError, RuntimeError):
             return None
         return self.path
 
@@ -68,7 +68,7 @@ class Spool:
         told = 0
         try:
             files = sorted(folder().glob(f"{self._key}-*.jsonl"))
-        except OSError:
+        except (OSError, RuntimeError):  # a folder that can't be read; a user without a home
             return 0
         for file in files:
             for append_id, events in _read(file):
