@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from pages import DOCS, blocks, pages, run_page  # noqa: E402
+from doc_pages import DOCS, blocks, pages, run_page
 
 pytestmark = pytest.mark.skipif(not DOCS.exists(), reason="an installed package has no docs")
 NEEDS = {"sklearn.md": "sklearn", "optuna.md": "optuna", "notebooks.md": "pandas", "data-scientist.md": "sklearn"}
