@@ -108,7 +108,7 @@ def test_conditions_are_found_out() -> None:
     sampler = study.sampler
     (seen,) = next(iter(sampler._seen.values()))[study._study_id]
     whens = {name: getattr(d.when, "text", None) for name, d in seen.domains().items()}
-    assert whens == {"kind": None, "x": None, "decay": "kind <= 0", "k": "kind in [1]"}
+    assert whens == {"kind": None, "x": None, "decay": "kind in [0]", "k": "kind in [1]"}
 
 
 def test_branches_are_searched_well() -> None:
@@ -121,12 +121,12 @@ def test_conditions_of_counts_and_lists() -> None:
     found = Conditions()
     for layers in (3, 1, 2, 4):
         config = {"layers": layers, "act": "relu"} | {f"units_{i}": 8 for i in range(layers)}
-        found.add(config, {"layers", "act"} | {f"units_{i}" for i in range(4)})
+        found.add(config, {"act"}, {"layers", *(f"units_{i}" for i in range(4))})
     assert dict(found.found()) == {
         "layers": "", "act": "", "units_0": "", "units_1": "layers >= 2", "units_2": "layers >= 3",
         "units_3": "layers >= 4",
     }  # fmt: skip
-    found.add({"layers": 1, "act": "tanh", "units_0": 8, "units_3": 1}, {"layers", "act"})
+    found.add({"layers": 1, "act": "tanh", "units_0": 8, "units_3": 1}, {"act"}, {"layers"})
     assert found.found()["units_3"] is None  # nothing tells any more when it is there
     assert found.found()["units_1"] == "layers >= 2"
 

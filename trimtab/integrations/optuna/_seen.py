@@ -50,10 +50,10 @@ class Seen:
         for trial in (*new, *ended):
             for name, distribution in trial.distributions.items():
                 self._widen(name, Dist.of(distribution))
-        discrete = {name for name, dist in self.hulls.items() if dist.kind != "float"}
+        choices, numbers = ({n for n, d in self.hulls.items() if d.kind == kind} for kind in ("choice", "int"))
         for trial in ended:
             if trial.state.name in GOOD:  # a failed one may have failed before it asked for everything
-                self.conditions.add(self.config_of(trial, single=True), discrete)
+                self.conditions.add(self.config_of(trial, single=True), choices, numbers)
         limits = dict.fromkeys((*self.limits, *(name for t in ended for name in constraints_of(t))))
         if self.history is None or len(limits) > len(self.limits):
             self._begin(tuple(limits), [t for t in begun if t.number < now or t.number in self.rows])
