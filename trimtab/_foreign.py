@@ -79,6 +79,8 @@ WORDS = {
     }),
 }  # fmt: skip
 
+FOREIGN = {word: says for words in WORDS.values() for word, says in words.items()}
+
 # trimtab's own words, where they were given to the other call
 OWN = {
     OPTIMIZE: ("trials", "more", "workers", "per_trial", "timeout", "trial_timeout", "grace", "callbacks", "runner",
