@@ -340,9 +340,8 @@ def test_other_ranks_only_read(tmp_path):
     folder.mkdir()
     run = {k: getattr(a_run(until=1, budget=9), k) for k in Run.__slots__}
     (folder / "run.json").write_text(json.dumps(run, default=dict))
-    (folder / "messages.jsonl").write_text(
-        '{"go": "on", "until": 2, "answers": true}\n{"go": "stop", "answers": true}\n'
-    )
+    (folder / "messages.jsonl").write_text('{"go": "stop", "answers": true}\n')  # not for them: the first says when
+    (folder / "stops-0").write_text("..s")
     code = "\n".join(line for line in TRAINING.splitlines() if "folder" not in line) % str(ROOT)
     env = os.environ | {"TRIMTAB_DIR": str(folder), "RANK": "1"}
     said = subprocess.run(

@@ -3,6 +3,8 @@
 reports.jsonl   the program appends a line per report: {"step": 3, "loss": 0.31}, fold and sem likewise.
                 A Python program that uses tt.current_trial() writes {"kind": …, "body": …} lines instead.
 messages.jsonl  the driver appends its answers; only current_trial() reads them.
+stops-0         of a trial that runs in several processes: a byte a call of should_stop(), written by the first of them,
+                so that all end at the same call. -1 and so on after restarts of an elastic launcher.
 """
 
 from __future__ import annotations
@@ -18,6 +20,10 @@ from trimtab.log import JSON, to_text
 from trimtab.run._values import number
 
 REPORTS, MESSAGES, RUN, CONFIG = "reports.jsonl", "messages.jsonl", "run.json", "config.json"
+STOPS = "stops-"
+RANKS = (
+    "RANK", "OMPI_COMM_WORLD_RANK", "PMIX_RANK", "PMI_RANK", "MV2_COMM_WORLD_RANK", "SLURM_PROCID", "LOCAL_RANK",
+)  # fmt: skip
 RESERVED = ("step", "fold", "sem", "kind", "body", "seconds")
 
 

@@ -48,6 +48,9 @@ class _Link:
                 message: Mapping[str, JSON] = frame["message"]
                 return message
 
+    def listens(self) -> None:
+        _send(self._conn, "listens")
+
     def poll(self) -> Mapping[str, JSON] | None:
         while not self._inbox.empty():
             frame = self._inbox.get()
@@ -62,6 +65,7 @@ class _Worker:
         self.conn, self.folder, self.memory = conn, settings["folder"], settings["memory"]
         self.inbox: SimpleQueue[Frame] = SimpleQueue()
         self.running: Run | None = None
+        self.termed = False
 
     def read(self) -> None:
         """The second thread: frames to the inbox; the end of the driver is our end."""
@@ -75,8 +79,8 @@ class _Worker:
     def told_to_end(self, *_: object) -> None:
         """SIGTERM: a time-out, or a cluster that wants its node back. The trial ends at its next step."""
         if self.running is not None:
-            me = [self.running.trial, self.running.attempt]
-            self.inbox.put({"to": me, "message": {"go": "pause", "drain": True}})
+            me, self.termed = [self.running.trial, self.running.attempt], True
+            self.inbox.put({"to": me, "message": {"go": "cancel", "drain": True}})
 
     def serve(self, objective: Any, space: Any) -> None:
         while (frame := self.inbox.get()) is not None:
@@ -84,7 +88,7 @@ class _Worker:
                 self.run(Run(**frame["run"]), objective, space)
 
     def run(self, run: Run, objective: Any, space: Any) -> None:
-        self.running = run
+        self.running, self.termed = run, False
         folder = Path(self.folder) / f"{run.trial:03d}" if self.folder else None
         if folder is not None:
             _redirect(folder)
@@ -94,7 +98,10 @@ class _Worker:
         body = execute(objective, Trial(run, _Link(run, self.conn, self.inbox), space, folder))
         if (peak := _peak()) is not None:
             body["cost"]["memory"] = peak
-        if "error" in body:
+        if self.termed and body["state"] == "cancelled":  # by whom, only the driver can know
+            text = "its process was asked to end by SIGTERM, and did after a step"
+            body |= {"state": "lost", "error": {"kind": "killed", "text": text}}
+        elif "error" in body:
             gc.collect()  # a traceback holds the frames, and the frames the memory, of what failed
         _flush()
         self.running = None

@@ -30,7 +30,7 @@ from trimtab.errors import MetricError, ObjectiveError, PlaceholderError
 from trimtab.log import JSON, Event
 from trimtab.protocol import Run
 from trimtab.run._batch import join
-from trimtab.run._mailbox import CONFIG, MESSAGES, REPORTS, RUN, Lines, append, as_report
+from trimtab.run._mailbox import CONFIG, MESSAGES, RANKS, REPORTS, RUN, STOPS, Lines, append, as_report
 from trimtab.run._metrics import Metric, read, summary
 from trimtab.run._outcome import STATES, describe
 from trimtab.run._pool import GRACE, Deadline, Guard, bound_output, last_lines
@@ -42,7 +42,6 @@ from trimtab.run._units import seconds
 if TYPE_CHECKING:
     from trimtab.space import Space
 
-RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID", "SLURM_LOCALID")  # the driver's own, not the program's
 LOOK = 0.1  # seconds between looks at reports.jsonl: files can't be waited for
 
 
@@ -61,6 +60,7 @@ class _Job:
     steps: list[float] = field(default_factory=list)
     started: float = field(default_factory=time.monotonic)
     attached: bool = False  # it uses current_trial()
+    hears: bool = False  # and steps() or should_stop()
     owed: bool = False  # a milestone that has had no answer yet
     told: str | None = None
     bound: bool = False
@@ -101,7 +101,7 @@ class Command:
         self._names = space.names
         self._template = Template.parse(command, self._names, where)
         self._cwd = Template.parse([str(cwd)], self._names, where)
-        self._base = Path(base).absolute()
+        self.command, self.base = command, Path(base).absolute()
         self._metrics = [Metric.parse(name, source) for name, source in (metrics or {}).items()]
         self._objectives = tuple(objectives)
         if repeats < 1:
@@ -109,6 +109,7 @@ class Command:
         self._repeats = repeats
         self._env, self._cpu = dict(env or {}), float((per_trial or {}).get("cpu", 0))
         self._places = places(workers, per_trial or {})
+        self.gpus = float((per_trial or {}).get("gpu", 0))
         self.workers = len(self._places)
         self._timeout, self._grace = seconds(trial_timeout), seconds(grace) or 0.0
         self._folder = Path(folder).absolute() if folder else None
@@ -150,13 +151,18 @@ class Command:
         elif go == "kill" and job.program is not None:
             job.told, job.bound = "cancel", True
             job.program.group.signal(signal.SIGKILL)
-        elif go in STATES and (job.attached or binds or go != "pause"):
+        elif go in STATES and (job.attached or not message.get("drain", False)):
             job.told, job.bound, job.owed = str(go), job.bound or binds, False
             if not job.attached:
                 job.bound = True
                 self._terminate(job)  # it can't hear: the system's word for "end now"
         if job.attached:
             append(job.folder / MESSAGES, {**message, "answers": answers})
+
+    def hears(self, trial: int, attempt: int) -> bool:
+        """Whether this trial looks for requests to end: it uses steps() or should_stop()."""
+        job = self._jobs.get((trial, attempt))
+        return job is not None and job.hears
 
     def interrupt(self, kind: str = "pause") -> None:
         """Ask all running programs to end at their next step; those that can't hear run on."""
@@ -223,8 +229,8 @@ class Command:
         """The argv, its program found from `base`, and the folder to run in."""
         built_in = self._built_in(run, folder, seed)
         program, *rest = self._template.render(run.config, built_in)
-        cwd = self._base / self._cwd.render(run.config, built_in)[0]
-        return [program if "/" not in program else str(self._base / program), *rest], cwd
+        cwd = self.base / self._cwd.render(run.config, built_in)[0]
+        return [program if "/" not in program else str(self.base / program), *rest], cwd
 
     # a program's life
 
@@ -233,13 +239,14 @@ class Command:
         run, repeat = job.run, len(job.rows)
         seed = seed_for(run.seed, "repeat", repeat) if repeat else run.seed
         job.folder.mkdir(parents=True, exist_ok=True)
-        for name in (REPORTS, MESSAGES):
-            (job.folder / name).unlink(missing_ok=True)
+        for old in (job.folder / REPORTS, job.folder / MESSAGES, *job.folder.glob(f"{STOPS}*")):
+            old.unlink(missing_ok=True)
         job.reports = Lines(job.folder / REPORTS)
         write_json(job.folder / CONFIG, dict(run.config))
         write_json(job.folder / RUN, {k: getattr(run, k) for k in Run.__slots__} | {"seed": seed})
         env = environment(job.place, self.workers, self._cpu)
-        env = {k: v for k, v in env.items() if k not in RANKS} | self._env | _told(run, job.folder, seed)
+        own = (*RANKS, "SLURM_LOCALID")  # the driver's, not the program's
+        env = {k: v for k, v in env.items() if k not in own} | self._env | _told(run, job.folder, seed)
         if self._guard is None:
             self._guard = Guard()
         limit = run.limits.get("seconds", self._timeout)
@@ -283,6 +290,8 @@ class Command:
             job.left = body
         elif kind == "waiting":
             job.owed = True
+        elif kind == "listens":
+            job.hears = True
         elif kind == "saved":
             self._keep(job, "saved", body)
         elif job.rows or (job.bound and not job.attached):
@@ -350,11 +359,11 @@ class Command:
         if name is None:
             return
         path = self._env.get("PATH", os.environ.get("PATH"))
-        if shutil.which(name if "/" not in name else str(self._base / name), path=path) is None:
-            found = self._base / name
+        if shutil.which(name if "/" not in name else str(self.base / name), path=path) is None:
+            found = self.base / name
             if "/" in name and found.exists():
                 raise PlaceholderError(f"{where}: {found} is not executable. Type: chmod +x {shlex.quote(str(found))}")
-            there = str(self._base) if "/" in name else "on PATH"
+            there = str(self.base) if "/" in name else "on PATH"
             raise PlaceholderError(f"{where}: there is no program {name!r} {'in ' if '/' in name else ''}{there}.")
 
 

@@ -1,13 +1,18 @@
 """tt.current_trial(): the trial, inside a program that a study has started (or a torchrun, an srun under it).
 
 Without a study it is a stand-in: it has the default configuration and prints what is reported, so the same program
-runs by hand. Of several processes of one trial (RANK or LOCAL_RANK not 0) only the first reports; the others read, and
-stop when it does.
+runs by hand.
+
+Several processes of one trial (torchrun, srun, mpirun) have the same configuration, budget and checkpoint. Only the
+first, rank 0, reports and saves, and only it hears verdicts. At each call of should_stop(), steps() included, it
+writes down what it acts on, and the others wait for that word: so all leave at the same call, whatever came between,
+and none waits in a collective operation for one that has left.
 """
 
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import math
 import os
@@ -19,11 +24,13 @@ from typing import Any
 
 from trimtab.log import JSON
 from trimtab.protocol import Run
-from trimtab.run._mailbox import MESSAGES, REPORTS, RUN, Lines, append
+from trimtab.run._mailbox import MESSAGES, RANKS, REPORTS, RUN, STOPS, Lines, append
 from trimtab.run._outcome import ending
 from trimtab.run.trial import Trial
 
 _current: Trial | None = None
+WORDS = {b".": None, b"p": "pause", b"s": "stop", b"c": "cancel", b"x": "cancel"}  # x: the first process has left
+LATE = 60.0  # seconds after which a process says what it waits for
 
 
 def current_trial(default: Mapping[str, Any] | None = None, *, budget: float | None = None) -> Trial:
@@ -57,10 +64,12 @@ def _stand_in(config: Mapping[str, Any], budget: float | None) -> Trial:
 
 
 def _rank() -> int:
-    return int(os.environ.get("RANK") or os.environ.get("SLURM_PROCID") or os.environ.get("LOCAL_RANK") or 0)
+    """This process's place among those of its trial, as its launcher says."""
+    return int(next((os.environ[name] for name in RANKS if os.environ.get(name)), 0))
 
 
 def _leave(trial: Trial, link: _Files) -> None:
+    link.publish(b"x")
     link.write("left", ending(trial))
 
 
@@ -70,6 +79,8 @@ class _Files:
     def __init__(self, folder: Path, *, leads: bool) -> None:
         self.leads, self._reports = leads, folder / REPORTS
         self._lines = Lines(folder / MESSAGES)
+        self._stops = folder / f"{STOPS}{os.environ.get('TORCHELASTIC_RESTART_COUNT') or 0}"
+        self._calls = 0
         self._waiting: list[dict[str, Any]] = []
         self.write("attached", {})
 
@@ -81,22 +92,57 @@ class _Files:
         self.write(kind, body)
 
     def wait(self) -> Mapping[str, JSON]:
+        if not self.leads:
+            return {"go": "on"}  # the verdict comes with the next should_stop()
         self.write("waiting", {})
         pause = 0.005
-        while (message := self._first(answers=None if self.leads else True)) is None:
+        while (message := self.poll()) is None:
             time.sleep(pause)
             pause = min(2 * pause, 0.2)
         return message
 
     def poll(self) -> Mapping[str, JSON] | None:
-        return self._first(answers=None if self.leads else False)
-
-    def _first(self, answers: bool | None) -> dict[str, Any] | None:
-        """The oldest message. One that follows takes answers at its own milestones only, so all stop at one step."""
+        if not self.leads:
+            return None
         self._waiting += self._lines.new()
-        for i, message in enumerate(self._waiting):
-            if answers is None or message.get("answers", False) == answers:
-                return self._waiting.pop(i)
+        return self._waiting.pop(0) if self._waiting else None
+
+    def listens(self) -> None:
+        self.write("listens", {})
+
+    def agree(self, told: str | None) -> str | None:
+        """What all processes act on at this call: said by the first, waited for by the others."""
+        if self.leads:
+            self.publish(next(word for word, means in WORDS.items() if means == told))
+            return told
+        self._calls += 1
+        began, pause = time.monotonic(), 0.001
+        while (word := self._published(self._calls)) is None:
+            time.sleep(pause)
+            pause = min(1.5 * pause, 0.05)
+            if began and time.monotonic() - began > LATE:
+                began = 0.0
+                sys.stderr.write(
+                    f"trimtab: rank {_rank()} waits at call {self._calls} of should_stop() (steps() calls it too) for "
+                    "rank 0, which has not come to it. Every process of a trial has to call it equally often.\n"
+                )
+        return WORDS[word]
+
+    def publish(self, word: bytes) -> None:
+        """Opened and closed each time: a network file system shows to others what has been closed."""
+        if self.leads:
+            with open(self._stops, "ab", buffering=0) as file:
+                file.write(word)
+
+    def _published(self, call: int) -> bytes | None:
+        with contextlib.suppress(FileNotFoundError), open(self._stops, "rb") as file:
+            size = file.seek(0, os.SEEK_END)
+            if size >= call:
+                file.seek(call - 1)
+                return file.read(1)
+            if size:
+                file.seek(size - 1)
+                return b"x" if file.read(1) == b"x" else None
         return None
 
 

@@ -40,6 +40,7 @@ class Inline:
         self.pump: Callable[[Sequence[Event]], None] | None = None
         self.interrupted = False  # the objective was left by Ctrl-C
         self._waiting: Run | None = None
+        self._early: list[Mapping[str, JSON]] = []  # messages to the one that waits
         self._link: _Link | None = None
 
     def now(self) -> float:
@@ -57,18 +58,35 @@ class Inline:
         """To the trial running now, or one waiting to; any other is over, and needs no message."""
         if self._link is not None and (self._link.run.trial, self._link.run.attempt) == (trial, attempt):
             self._link.inbox.append(message)
+        elif self._waiting is not None and (self._waiting.trial, self._waiting.attempt) == (trial, attempt):
+            self._early.append(message)
 
     def interrupt(self, kind: str = "pause") -> None:
         """Ask the running trial to end at its next step. Callable from a signal handler."""
         if self._link is not None:
             self._link.inbox.append({"go": kind, "drain": True})
+        elif self._waiting is not None:
+            self._early.append({"go": kind, "drain": True})
+
+    def hurry(self) -> None:
+        """For a signal handler: end the objective now. While it has the driver store something, right after that."""
+        if self._link is not None and not self._link.handing:
+            raise KeyboardInterrupt
+        if self._link is not None:
+            self._link.hurried = True
+
+    def hears(self, trial: int, attempt: int) -> bool:
+        """Whether this trial looks for requests to end: it uses steps() or should_stop()."""
+        return self._link is not None and self._link.heard
 
     def collect(self, timeout: float = 0.0) -> Sequence[Event]:
         """Runs what was submitted, to its end."""
         if self._waiting is None:
             return []
-        run, self._waiting = self._waiting, None
+        run, early = self._waiting, self._early
         self._link = _Link(self, run)
+        self._link.inbox.extend(early)
+        self._waiting, self._early = None, []
         try:
             folder = self.folder / f"{run.trial:03d}" if self.folder else None
             trial = Trial(run, self._link, self.space, folder)
@@ -81,7 +99,7 @@ class Inline:
             self._link = None
 
     def close(self, kill: bool = False) -> None:
-        self._waiting = None
+        self._waiting, self._early = None, []
 
 
 class _Link:
@@ -93,6 +111,9 @@ class _Link:
         self._kept: list[Event] = []
         self._handed = time.monotonic()
         self.broken: BaseException | None = None
+        self.handing = False  # the driver is at work further down this stack
+        self.hurried = False
+        self.heard = False
 
     def post(self, kind: str, body: Mapping[str, JSON]) -> None:
         self._kept.append(Event(kind, body, self.run.trial, self.run.attempt, self.runner.now()))
@@ -106,6 +127,9 @@ class _Link:
             self._hand_over()
         return self.inbox.popleft() if self.inbox else None
 
+    def listens(self) -> None:
+        self.heard = True
+
     def take(self) -> list[Event]:
         kept, self._kept = self._kept, []
         return join(kept)
@@ -114,6 +138,7 @@ class _Link:
         self._handed = time.monotonic()
         if self.runner.pump is None or self.broken is not None:
             return
+        self.handing = True
         try:
             self.runner.pump(self.take())
         except KeyboardInterrupt:
@@ -121,3 +146,8 @@ class _Link:
         except BaseException as error:
             self.broken = error
             raise
+        finally:
+            self.handing = False
+        if self.hurried:
+            self.hurried = False
+            raise KeyboardInterrupt

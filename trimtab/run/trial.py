@@ -20,6 +20,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
+from trimtab._foreign import TRIAL, attribute
 from trimtab.errors import ObjectiveError, ReportError
 from trimtab.log import JSON
 from trimtab.protocol import Run
@@ -39,7 +40,11 @@ Truth: TypeAlias = bool
 
 
 class Link(Protocol):
-    """The trial's line to whoever runs it."""
+    """The trial's line to whoever runs it.
+
+    It may have two more methods. listens(): this trial looks for requests to end, called when it first does.
+    agree(told): what all processes of the trial act on at this call of should_stop(), where there are several.
+    """
 
     def post(self, kind: str, body: Mapping[str, JSON]) -> None:
         """A measured fact: "reported" or "saved"."""
@@ -66,6 +71,7 @@ class Trial:
         self.number, self.attempt, self.seed, self.budget = run.trial, run.attempt, run.seed, run.budget
         self.config = Config(run.config, space, run.trial)
         self._run, self._link, self._folder = run, link, Path(folder) if folder else None
+        self._listens, self._agree = getattr(link, "listens", None), getattr(link, "agree", None)
         self._until = run.until
         self._told: str | None = None  # pause, stop or cancel
         self._bound = False  # told in answer to a milestone, so it holds whether obeyed or not
@@ -84,14 +90,40 @@ class Trial:
 
     @classmethod
     def fixed(
-        cls, config: Mapping[str, Any], budget: Real | None = None, *, space: Space | None = None, seed: Whole = 0
+        cls,
+        config: Mapping[str, Any],
+        budget: Real | None = None,
+        *,
+        space: Space | None = None,
+        seed: Whole = 0,
+        checkpoint: str | Path | None = None,
+        step: Real | None = None,
+        pause: Real | None = None,
+        folder: str | Path | None = None,
     ) -> Trial:
-        """A stand-in for unit tests of an objective. Its reports are in .reports."""
-        run = Run(trial=0, attempt=1, config=dict(config), seed=seed, until=math.inf, budget=budget, open=True)
-        return cls(run, _Recorder(), space)
+        """A stand-in for unit tests of an objective: its reports are in .reports, its newest checkpoint in .saved.
+
+        pause       the step at which it is told to pause
+        checkpoint  a folder to go on from, such as .saved of a paused one; step: the step it was saved at
+        """
+        if checkpoint is not None and step is None:
+            name = Path(checkpoint).name
+            if not name.isdecimal():
+                raise ReportError(f"Trial.fixed(checkpoint={str(checkpoint)!r}): say its step too: step=3.")
+            step = int(name)
+        run = Run(
+            trial=0, attempt=1, config=dict(config), seed=seed, until=math.inf if pause is None else pause,
+            budget=budget, open=True, source=None if checkpoint is None else str(checkpoint), source_step=step or 0.0,
+        )  # fmt: skip
+        return cls(run, _Recorder(), space, folder)
 
     def __repr__(self) -> str:
         return f"Trial({self.number}, {dict(self.config)!r})"
+
+    if not TYPE_CHECKING:  # a checker would believe that every name is there
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(attribute("'Trial' object", name, TRIAL), name=name, obj=self)
 
     # the configuration
 
@@ -165,8 +197,16 @@ class Trial:
             self._step = None
 
     def should_stop(self) -> Truth:
-        """True after a stop, a pause, a cancel or a time-out. For loops that aren't yours (callbacks)."""
+        """True after a stop, a pause, a cancel or a time-out. For loops that aren't yours (callbacks).
+
+        Where a trial runs in several processes, call it in all of them: the n-th call says the same everywhere.
+        """
+        if self._listens is not None:
+            self._listens()
+            self._listens = None
         self._hear()
+        if self._agree is not None:
+            self._told = self._agree(self._told)
         self._obeyed = self._obeyed or self._told is not None
         return self._told is not None
 
@@ -295,6 +335,10 @@ class Trial:
         """A folder to write into; published whole when the block ends well, and not at all otherwise."""
         from trimtab.storage import checkpoints
 
+        if not getattr(self._link, "leads", True):  # one of several processes: the first one's is kept
+            with tempfile.TemporaryDirectory(prefix="trimtab-") as unused:
+                yield Path(unused)
+            return
         at = step if step is not None else self._step if self._step is not None else self._counted + 1
         home = self._run.checkpoint or str(self.folder / "checkpoints" / str(self.attempt))
         ref = checkpoints.join(home, checkpoints.step_name(at))
@@ -324,21 +368,29 @@ class Trial:
         """Of Trial.fixed(): what was reported, in order."""
         return self._link.reports if isinstance(self._link, _Recorder) else []
 
+    @property
+    def saved(self) -> Path | None:
+        """Of Trial.fixed(): the newest checkpoint that was saved."""
+        return self._link.saved if isinstance(self._link, _Recorder) else None
+
 
 class _Recorder:
-    """The link of Trial.fixed(): keeps everything, answers go on."""
+    """The link of Trial.fixed(): keeps everything; at a milestone, if there is one, the answer is to pause."""
 
     def __init__(self) -> None:
         self.reports: list[dict[str, Any]] = []
+        self.saved: Path | None = None
 
     def post(self, kind: str, body: Mapping[str, JSON]) -> None:
         if kind == "reported":
             row = {k: v[0] for k, v in body["metrics"].items()}
             row |= {k: body[k][0] for k in ("step", "fold") if k in body}
             self.reports.append(row)
+        elif kind == "saved":
+            self.saved = Path(body["ref"])
 
     def wait(self) -> Mapping[str, JSON]:
-        return {"go": "on"}
+        return {"go": "pause"}
 
     def poll(self) -> Mapping[str, JSON] | None:
         return None
