@@ -105,7 +105,7 @@ def test_rules_and_stop_keys_are_those_of_python() -> None:
 def test_what_only_python_takes_is_said(tmp_path: Path) -> None:
     with pytest.raises(FileError, match=r'\[run\] has no "callbacks"\. It is for Python only \(functions\)'):
         load(write(tmp_path, "[run]\ncallbacks = []\n"))
-    with pytest.raises(FileError, match=r'\[run\] has no "n_trials"\. trimtab says --trials \(the study'):
+    with pytest.raises(FileError, match=r'\[run\] has no "n_trials"\. trimtab says trials \(the study'):
         load(write(tmp_path, "[run]\nn_trials = 3\n"))
 
 
@@ -145,7 +145,7 @@ def test_the_name_and_the_storage_default_to_the_file(tmp_path: Path, monkeypatc
         ("[run]\nseed = 2", r'\[run\] has no "seed"\. It belongs in the top level\.'),
         ("[stop]\ngoal = 2", r'\[stop\] has no "goal"\. Known: failures, gpu_hours, patience, target, time\.'),
         ("[run]\nfunction = 'a:b'\ncommand = ['x']", "function and command. A trial is one of them"),
-        ("[run]\nfunction = 'a:b'\nrepeats = 3", r"repeats goes with command = \[…\], not with function"),
+        ("[run]\nfunction = 'a:b'\nrepeats = 3", r"repeats goes with command = \[…\]\. In a function report each run"),
         ("space = 3", r"space must be a table: \[space\]"),
         ("x = ", "is not TOML: "),
     ],

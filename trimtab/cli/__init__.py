@@ -48,7 +48,8 @@ class Trimtab(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the verb. What it raises is said in the shell's words, while it is known what the target is called."""
         try:
-            return super().invoke(ctx)
+            with spoken():
+                return super().invoke(ctx)
         except ObjectiveFailed as failed:
             say(failed.shown, err=True)
             return NOTHING
@@ -114,10 +115,7 @@ def code_of(argv: Sequence[str]) -> int:
     end = argv.index("--") if "--" in argv else len(argv)
     mine, debug = [word for word in argv[:end] if word != "--debug"], "--debug" in argv[:end]
     try:
-        with spoken():
-            code = trimtab.main(
-                args=[*mine, *argv[end:]], prog_name="trimtab", standalone_mode=False, obj={"debug": debug}
-            )
+        code = trimtab.main(args=[*mine, *argv[end:]], prog_name="trimtab", standalone_mode=False, obj={"debug": debug})
         return code if isinstance(code, int) else DONE
     except click.exceptions.Exit as left:
         return left.exit_code

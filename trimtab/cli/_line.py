@@ -159,7 +159,7 @@ def first_file(program: Sequence[str]) -> str:
     much = max(map(len, ranges.values()))
     return schema_line() + "\n".join([
         f"name     = {text(study)}",
-        'minimize = "time"   # built in: time (s), cpu (s), memory (MB), exit; or a name of [run.metrics]',
+        'minimize = "time"        # or cpu (s), memory (MB), exit, or a name of [run.metrics]',
         f"storage  = {text(study + '.db')}",
         "",
         "[space]   # low..high around the value you gave; both ends are included",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -120,10 +121,16 @@ def _plan(
 
 def execute(plan: Plan, target: str, given: Mapping[str, Any]) -> int:
     """Run a plan to its end; the exit code."""
+    with plan.surroundings():
+        return _execute(plan, target, given)
+
+
+def _execute(plan: Plan, target: str, given: Mapping[str, Any]) -> int:
     objective = plan.objective()  # before the storage is touched: a wrong name should cost nothing
     if objective is None:
-        with closing(command(plan.make_space(), plan, {"workers": 1}, None)):
-            pass  # and a wrong placeholder too
+        command(plan.make_space(), plan, {"workers": 1}, None).close()  # and a wrong placeholder too
+        if told := unused(plan):
+            say(told, err=True)
     study = plan.open()
     with closing(study):
         _enqueue(study, plan)
@@ -200,7 +207,7 @@ def _said_here() -> Iterator[None]:
 
 
 def command(space: Space | None, plan: Plan, settings: Mapping[str, Any], folder: Path | None) -> Command:
-    """The runner of a plan's program."""
+    """The runner of a plan's program. folder None: only to see whether it can be made."""
     from trimtab.run.command import Command
 
     if "command" not in plan.run:
@@ -224,6 +231,21 @@ def command(space: Space | None, plan: Plan, settings: Mapping[str, Any], folder
     )  # fmt: skip
 
 
+def unused(plan: Plan) -> str:
+    """A note on parameters that a command line leaves out while it names others: forgotten, most likely."""
+    words = " ".join(w for part in plan.run["command"] for w in ([part] if isinstance(part, str) else part))
+    space = plan.make_space()
+    names = [] if space is None else list(space.names)
+    named = [n for n in names if re.search(rf"(?<!\{{)\{{{re.escape(n)}[?}}]", words)]
+    left = [n for n in names if n not in named]
+    if not named or not left or "{args}" in words:
+        return ""
+    return (
+        f"Note: the command does not name {', '.join(f'{{{n}}}' for n in left[:5])}{' …' if len(left) > 5 else ''}; "
+        "unless the program reads TRIMTAB_CONFIG, it makes no difference."
+    )
+
+
 def _several(names: Any) -> list[str]:
     return [names] if isinstance(names, str) else list(names or ())
 
@@ -239,7 +261,8 @@ def _dry_run(plan: Plan, n: int, as_json: bool) -> int:
     _enqueue(study, plan)
     runner = command(study.space, plan, {}, Path("runs")) if "command" in plan.run else None
     if runner is None:
-        plan.objective()
+        with plan.surroundings():
+            plan.objective()
     rows = []
     for trial in study.ask(n=n):
         config = trial.config.labels
@@ -250,6 +273,8 @@ def _dry_run(plan: Plan, n: int, as_json: bool) -> int:
     if as_json:
         say_json(rows)
     else:
+        if runner is not None and (told := unused(plan)):
+            say(told, err=True)
         say(f"Nothing was run or stored. To run: trimtab run {shlex.quote(plan.where)}", err=True)
     return 0
 

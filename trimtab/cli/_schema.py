@@ -235,7 +235,7 @@ def _run(study: Any, command: Any) -> Schema:
         "type": "object",
         "description": "what is run, and how: study.optimize(…)",
         "properties": {**others, **of_command},
-        "dependencies": {n: ["command"] for n in sorted(names - {"command"})},
+        "dependencies": {n: ["command"] for n in sorted(names - {"command", *_toml.ANY})},
         "not": {"required": ["function", "command"]},
         "additionalProperties": False,
     }

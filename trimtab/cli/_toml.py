@@ -12,7 +12,8 @@ import inspect
 import os
 import re
 import tomllib
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
@@ -34,7 +35,7 @@ PYTHON_ONLY = {  # arguments that no file can hold
     "more": "a file says the study's total; on the line: --more",
 }
 FROM_PLAN = ("space", "objectives", "base", "folder", "where", "log")  # of the command runner: known from elsewhere
-PATHS = ("cwd",)  # of [run], in which ${NAME} is replaced
+ANY = ("cwd", "env", "repeats")  # of the command runner's keys: those that a function may have too
 
 
 class FileError(TrimtabError, ValueError):
@@ -165,12 +166,28 @@ class Plan:
     def running(self) -> dict[str, Any]:
         """The [run] table with what the environment says in paths and in [run.env]."""
         run = dict(self.run)
-        for key in PATHS:
-            if key in run:
-                run[key] = expanded(str(run[key]), f"{self.where}: [run] {key}")
+        if "cwd" in run:
+            run["cwd"] = expanded(str(run["cwd"]), f"{self.where}: [run] cwd")
         if "env" in run:
             run["env"] = {k: expanded(str(v), f"{self.where}: [run.env] {k}") for k, v in run["env"].items()}
         return run
+
+    @contextmanager
+    def surroundings(self) -> Iterator[None]:
+        """The [run] env and cwd that a function runs in, and its workers. A program is given its own."""
+        run = self.running() if "function" in self.run else {}
+        before, folder = dict(os.environ), os.getcwd()
+        try:
+            if "cwd" in run:
+                os.chdir(self.base / run["cwd"])
+            os.environ.update(run.get("env", {}))
+            yield
+        except OSError as error:
+            raise FileError(f"{self.where}: [run] cwd = {run.get('cwd')!r}: {error.strerror}.") from None
+        finally:
+            os.chdir(folder)
+            os.environ.clear()
+            os.environ.update(before)
 
     def changed(self, **tables: Any) -> Plan:
         return replace(self, **tables)
@@ -231,8 +248,13 @@ def plan_of(document: Mapping[str, Any], file: Path, where: str | None = None) -
     run = _table(document, "run", where)
     if "function" in run and "command" in run:
         raise FileError(f"{where}: [run] has function and command. A trial is one of them: leave one out.")
-    if "function" in run and (extra := [k for k in command_keys() if k in run]):
+    if "function" in run and (extra := [k for k in command_keys() if k in run and k not in ANY]):
         raise FileError(f"{where}: [run] {extra[0]} goes with command = […], not with function.")
+    if "function" in run and run.get("repeats", 1) != 1:
+        raise FileError(
+            f"{where}: [run] repeats goes with command = […]. In a function report each run as a fold, "
+            "and mean and spread are told: trial.report(loss=…, fold=k)."
+        )
     if "retry" in run and "retry" in document:
         raise FileError(f"{where}: retry stands at the top level and in [run]. Say it once.")
     _check_run(run, where)
@@ -259,22 +281,23 @@ def _check(table: Mapping[str, Any], known: Collection[str], where: str, name: s
     for key in table:
         if key not in known:
             place = f"[{name}]" if name else "the top level"
-            raise FileError(f'{where}: {place} has no "{key}". {_hint(key, known)}')
+            raise FileError(f'{where}: {place} has no "{key}". {_hint(key, known, name)}')
 
 
-def _hint(key: str, known: Collection[str]) -> str:
+def _hint(key: str, known: Collection[str], table: str) -> str:
     if key in PYTHON_ONLY:
         return f"It is for Python only ({PYTHON_ONLY[key]})."
     homes = (("[run]", run_keys()), ("[rules]", RULES), ("[stop]", stop_keys()), ("the top level", study_keys()))
     home = next((place for place, keys in homes if key in keys), None)
     if home is not None:
         return f"It belongs in {home}."
-    from trimtab.study._keywords import FOREIGN
+    from trimtab._foreign import WORDS
 
-    if key in FOREIGN:
-        from trimtab.cli._words import shell_words
+    says = next((words[key] for words in WORDS.values() if key in words), None)
+    if says is not None and table in ("", "run"):
+        from trimtab.cli._words import file_words
 
-        return f"trimtab says {shell_words(FOREIGN[key])}."
+        return f"trimtab says {file_words(says)}."
     return did_you_mean(key, known)
 
 

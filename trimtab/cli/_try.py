@@ -62,9 +62,9 @@ def try_(words: tuple[str, ...], trial: int | None) -> int:
     config |= {name: typed_value(space, name, value) for name, value in typed}
     if space is not None:
         config = _complete(space, config, [name for name, _ in typed])
-    objective = plan.objective()
-    if objective is not None:
-        return _try_function(objective, config, space, seed)
+    if "function" in plan.run:
+        with plan.surroundings():
+            return _try_function(plan.objective(), config, space, seed)
     return _try_command(plan, config, space, seed)
 
 

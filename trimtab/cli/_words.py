@@ -26,6 +26,8 @@ KEY = "trimtab.target"  # in the context of a command: what the user typed
 
 def clean(text: str) -> str:
     """Text that can't move the cursor, colour the terminal or turn around what stands beside it."""
+    if text.isascii() and text.replace("\n", "").isprintable():
+        return text
     from trimtab.study._text import clean as clean_line
 
     return "\n".join(map(clean_line, text.split("\n")))
@@ -33,10 +35,12 @@ def clean(text: str) -> str:
 
 def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
     """The one way in which commands speak."""
-    from trimtab.study._text import writable
+    stream, text = sys.stderr if err else sys.stdout, clean(text)
+    if not text.isascii():
+        from trimtab.study._text import writable
 
-    stream = sys.stderr if err else sys.stdout
-    click.echo(writable(clean(text), getattr(stream, "encoding", None)), err=err, nl=nl)
+        text = writable(text, getattr(stream, "encoding", None))
+    click.echo(text, err=err, nl=nl)
 
 
 def say_json(told: Any) -> None:
@@ -91,7 +95,7 @@ RULES: tuple[Rule, ...] = (
     (r"study\.save\([^()]*\)", 'storage = "studies.db"'),
     # calls that begin a sentence
     (
-        r"\b(tell|correct|invalidate|restore|note|retry|ask)\((\[?\d+[^(){}]*?)?(?:, )?(?:[{…][^()]*)?\)(?=:| needs)",
+        r"\b(tell|correct|invalidate|restore|note|retry|ask)\((\d*)[^()]*\)(?=:| needs)",
         r"trimtab \1 TARGET \2",
     ),
     (r"\b(?:Study\.)?optimize\(\)", "trimtab run"),
@@ -104,6 +108,27 @@ RULES: tuple[Rule, ...] = (
     # keys of the file
     (r"\b([a-z_]+)=(?=[\s.,;:)]|$)", r"\1"),
 )  # fmt: skip
+FILE = tuple(
+    (re.compile(pattern), replacement)
+    for pattern, replacement in (
+        (r"space= \(tt\.Space\(.*\)\)", "[space]"),
+        (r"tt\.Space\(\{…\}, (require|forbid)=(\[.*?\])\)", r"[rules] \1 = \2"),
+        (r"stop=\[tt\.(Patience|Failures)\((?:in_a_row=)?(\d+)\)\]", lambda m: f"[stop] {m[1].lower()} = {m[2]}"),
+        (r"stop= \(\[tt\.Target\(([\d.]+)\).*\]\)", r"[stop] target = \1"),
+        (r"a scheduler of its own: scheduler=tt\.ASHA\(.*?\)", '[scheduler] with method = "asha" and max = 81'),
+        (r"study\.enqueue\(.*?\) before optimize\(\)", "[[run.enqueue]]"),
+        (r"study\.note\(…\)", "note, or: trimtab note TARGET 17 …"),
+        (r"the objective as first argument", "[run] function"),
+        (r"; the function goes to study\.optimize\(…\)", "; the function is [run] function"),
+        (r"tt\.SearchCV\(.*?\) for scikit-learn", "it in Python alone: tt.SearchCV"),
+        (r"the name as first argument", "name"),
+        (r"display= \(False: none\)", "--plain, on the line"),
+        (r'per_trial= \(\{"gpu": 1\}\)', "per_trial = { gpu = 1 }"),
+        (r"more= \(so many more\)", "--more on the line (so many more)"),
+        (r"\b([a-z_]+)=(?=[\s.,;:)]|$)", r"\1"),
+        (r"\b([a-z_]+)=(?=[\"\[])", r"\1 = "),
+    )
+)
 COMPILED = tuple((re.compile(pattern), replacement) for pattern, replacement in RULES)
 
 
@@ -115,6 +140,13 @@ def shell_words(text: str, target: str | None = None) -> str:
     if target is not None and not target.endswith(".toml"):  # results, but not what to run
         text = text.replace("trimtab run TARGET --more", "the command that began it, with --more")
     return text.replace("TARGET", shlex.quote(target) if target else TARGET)
+
+
+def file_words(text: str) -> str:
+    """What trimtab says for another tool's word, as a study file says it."""
+    for pattern, replacement in FILE:
+        text = pattern.sub(replacement, text)
+    return shell_words(text)
 
 
 def heard(target: str) -> str:
