@@ -184,7 +184,7 @@ def test_a_metric_that_is_not_there():
         )
     assert str(error.value) == (
         'Trial 4: ./solver ended with exit code 0 but gave no "gap". '
-        "Looked for regex 'final gap\\\\s*=\\\\s*(\\\\S+)' "
+        "Looked for regex 'final gap\\s*=\\s*(\\S+)' "
         'in 212 lines of output. Last line: "done in 3.1 s"'
     )
     body = one(shell("echo 0.3 0.4"), objectives=["loss"], log="trimtab log solver.toml")

@@ -106,7 +106,7 @@ def test_values_of_every_kind() -> None:
     [
         ("x", "'x'; a real number"), (True, "True; a real number"), (1j, "1j; a real number"), ([1.0], "not as a list"),
         ({"loss": "x"}, "'x'; a real number"), ({"loss": None}, "None; a real number"),
-        ({"acc": 1.0}, 'returned {"acc":1.0}, but the study minimizes "loss"'), ({}, "returned {}"),
+        ({"acc": 1.0}, 'returned {"acc": 1.0}, but the study minimizes "loss"'), ({}, "returned {}"),
         (None, "nothing was reported"), (object(), "a real number"),
     ],
 )  # fmt: skip

@@ -19,8 +19,11 @@ from trimtab.study._text import cells
 Golden = Callable[[str, str], None]
 
 MODEL = tt.Choice(
-    {"svm": tt.Space({"C": tt.Float(1e-2, 1e3, log=True, default=1.0)}), "forest": tt.Space({"trees": tt.Int(20, 200, default=100)})}
-)  # fmt: skip
+    {
+        "svm": tt.Space({"C": tt.Float(1e-2, 1e3, log=True, default=1.0)}),
+        "forest": tt.Space({"trees": tt.Int(20, 200, default=100)}),
+    }
+)
 
 
 @pytest.fixture(autouse=True)
@@ -76,10 +79,9 @@ def infeasible() -> tt.Study:
 
 
 def feasible() -> tt.Study:
-    study = tt.Study(
-        "fits", {"x": tt.Float(0, 1, default=0.5)}, minimize="loss", constraints=["memory <= 8", "loss < memory"], seed=0,
-        searcher="random",
-    )  # fmt: skip
+    limits = ["memory <= 8", "loss < memory"]
+    space = {"x": tt.Float(0, 1, default=0.5)}
+    study = tt.Study("fits", space, minimize="loss", constraints=limits, seed=0, searcher="random")
     return run(study, [{"loss": 0.3, "memory": 7.0}, {"loss": 0.25, "memory": 6.2}, {"loss": 0.1, "memory": 8.5}])
 
 

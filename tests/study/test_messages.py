@@ -63,7 +63,7 @@ MESSAGES: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (
         lambda: optimized(lambda t: {"acc": 0.91}),
         tt.ObjectiveError,
-        'Trial 0 returned {"acc":0.91}, but the study minimizes "loss". '
+        'Trial 0 returned {"acc": 0.91}, but the study minimizes "loss". '
         'Return {"loss": …}, or create the study with minimize="acc".',
     ),
     (

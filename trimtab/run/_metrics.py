@@ -51,7 +51,7 @@ class Metric:
         if self.kind == "regex":
             found = re.findall(self.what, output, re.MULTILINE)
             if not found:
-                raise LookupError(f"regex {self.what!r} in {_lines(output)} of output")
+                raise LookupError(f"regex '{self.what}' in {_lines(output)} of output")
             return found[-1]
         if self.kind == "json":
             line = last_line(output)

@@ -62,7 +62,8 @@ def _too_few(space: Space, rng: Generator) -> str:
     few = f"{len(blame)} {'is' if len(blame) == 1 else 'are'} enough to cause this: {cause}"
     which = f"all {len(rules)} rules ({few})" if len(rules) > 1 else "this rule"
     return (
-        f"{rules[blame[0]][1]}: only {passed:,} of {BATCH:,} random configurations satisfy {which}. "
+        f"{rules[blame[0]][1]}: {f'only {passed:,}' if passed else 'none'} of {BATCH:,} random configurations"
+        f" satisfy {which}. "
         'Loosen one of them, or give bounds that depend on others: b = Float(0, "1 - a").'
     )
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from math import isfinite, nan
 from typing import Any
 
 from trimtab.errors import ObjectiveError
 from trimtab.history import Ledger, Row
-from trimtab.log import JSON, Event, to_text
+from trimtab.log import JSON, Event
 from trimtab.space import Expression
 
 EARLY = ("paused", "stopped")
@@ -90,10 +91,16 @@ def named(ledger: Ledger, row: Row, returned: Any) -> dict[str, float]:
         kind = "minimize" if goal == "minimizes" else "maximize"
         given = next(iter(returned), "loss")
         raise ObjectiveError(
-            f'Trial {row.number} returned {to_text(dict(returned))}, but the study {goal} "{missing[0]}". '
+            f'Trial {row.number} returned {_shown(returned)}, but the study {goal} "{missing[0]}". '
             f'Return {{"{missing[0]}": …}}, or create the study with {kind}="{given}".'
         )
     return metrics
+
+
+def _shown(returned: Mapping[str, Any]) -> str:
+    """As it stands in the objective, but not all of a long one."""
+    text = json.dumps(dict(returned), ensure_ascii=False, default=str)
+    return text if len(text) <= 200 else f"{text[:200]}…"
 
 
 def reported(ledger: Ledger, row: Row, body: dict[str, JSON]) -> tuple[dict[str, float], dict[str, float]]:

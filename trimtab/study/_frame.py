@@ -125,7 +125,7 @@ def _progress(head: Heading, now: Status, at: Moment, width: int) -> str:
 
 
 def speed(done: int, elapsed: float) -> str:
-    """How many trials end in a minute; in a second where that is many, in an hour or a day where it is less than one."""
+    """How many trials end in a minute; in a second where that is many, in an hour or a day where it is not one."""
     rate = 60 * done / elapsed
     if rate >= 1:
         return f"{rate:.0f} a minute" if rate < 1_000 else f"{rate / 60:.0f} a second"
