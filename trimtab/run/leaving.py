@@ -120,7 +120,7 @@ class Leaving:
 
 def wanted() -> list[int]:
     """The signals to handle: those of C code that Python can't give back are left alone."""
-    numbers = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not None]
+    numbers: list[int] = [n for n in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(n) is not None]
     with contextlib.suppress(AttributeError):  # not on Windows
         if signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL:
             numbers.append(signal.SIGUSR1)
