@@ -46,3 +46,9 @@ def test_where_nothing_is_set_up_people_see_it(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(logger, "propagate", False)  # no handler above: as in a script that knows no logging
     say("changed", "s: x: Float(0, 1) → Float(0, 2)")
     assert capsys.readouterr().err == "s: x: Float(0, 1) → Float(0, 2)\n"
+
+
+def test_what_is_said_is_one_line_without_codes(capsys: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logger, "propagate", False)
+    say("resumed", "\x1b[31mred\x1b[0m\nman: 3 trials so far")
+    assert capsys.readouterr().err == "red man: 3 trials so far\n"
