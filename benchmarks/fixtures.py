@@ -220,8 +220,9 @@ TASKS = (
 )
 
 
-def started(number: int, config: Config) -> Event:
-    return Event("started", {"cause": "new", "attempt": 1, "config": dict(config)}, number, 1)
+def started(number: int, config: Config, note: Config | None = None) -> Event:
+    body = {"cause": "new", "attempt": 1, "config": dict(config)}
+    return Event("started", {**body, "note": dict(note)} if note else body, number, 1)
 
 
 def ended(history: History, number: int, values: Any, limits: Sequence[float] = (), **more: Any) -> Event:
@@ -242,7 +243,7 @@ def drive(searcher: Searcher, task: Task, trials: int | None = None, seed: int =
         assert proposal.config is not None
         limits = task.limits(proposal.config) if task.limits else ()
         end = ended(history, number, task.cost(proposal.config), limits)
-        history.extend([started(number, proposal.config), end])
+        history.extend([started(number, proposal.config, proposal.note), end])
     return history
 
 

@@ -26,7 +26,13 @@ from trimtab.testing._chaos import Chaos
 from trimtab.testing._searchers import prefixes
 
 # Settings under which a method shows what it does within a hundred events; a new method gets its defaults.
-SHORT: dict[str, dict[str, Any]] = {"tpe": {"startup": 4}, "median": {"max": 6, "min_trials": 2}, "full": {"max": 4}}
+SHORT: dict[str, dict[str, Any]] = {
+    "tpe": {"startup": 4},
+    "gp": {"startup": 4, "candidates": 32, "starts": 2},
+    "median": {"max": 6, "min_trials": 2},
+    "full": {"max": 4},
+}
+EVERY = {"gp": 5, "auto": 5}  # whose proposals cost milliseconds are asked for at every 5th prefix only
 KNOWN_GAPS: dict[tuple[str, str], str] = {}  # (method, check) -> reason; a mended gap must leave the list
 
 
@@ -48,7 +54,8 @@ def gap(request: pytest.FixtureRequest, name: str, check: str) -> None:
 @pytest.mark.parametrize("name", SEARCHERS.names())
 def test_searchers(name: str, check: str, request: pytest.FixtureRequest) -> None:
     gap(request, name, check)
-    SEARCHER_CHECKS[check](make_searcher(name))
+    more = {"every": EVERY[name]} if name in EVERY and check == "cold_equals_warm" else {}
+    SEARCHER_CHECKS[check](make_searcher(name), **more)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("check", sorted(SCHEDULER_CHECKS))
@@ -186,7 +193,7 @@ def test_every_decision_of_a_wild_log_can_be_made_again(name: str, world: World)
 @pytest.mark.slow
 @pytest.mark.parametrize("name", SEARCHERS.names())
 def test_searchers_on_many_logs(name: str) -> None:
-    SEARCHER_CHECKS["cold_equals_warm"](make_searcher(name), events=160, seeds=range(1, 5))  # type: ignore[call-arg]
+    SEARCHER_CHECKS["cold_equals_warm"](make_searcher(name), events=160, seeds=range(1, 5), every=EVERY.get(name, 1))  # type: ignore[call-arg]
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ SEARCHERS: Mapping[str, str] = {
     "halton": "trimtab.search.designs:Halton",
     "latin": "trimtab.search.designs:LatinHypercube",
     "tpe": "trimtab.search.tpe:TPE",
+    "gp": "trimtab.search.gp:GP",
 }
 REGISTRY = Registry(kind="searcher", known=SEARCHERS, group="trimtab.searchers", verb="propose")
 

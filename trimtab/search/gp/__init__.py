@@ -1,0 +1,150 @@
+"""Gaussian-process search: model the objective, try where it is likeliest to improve most.
+
+Idea    A Gaussian process gives a mean and a spread at every configuration; the next trial is where the expected
+        improvement on the best one is largest. It needs the fewest trials of all methods here, and the most arithmetic.
+Source  Jones, Schonlau & Welch, Efficient Global Optimization, J. Global Optimization 13, 1998; the logarithm of
+        expected improvement: Ament et al., NeurIPS 2023; priors: Hvarfner, Hellsten & Nardi, Vanilla Bayesian
+        Optimization Performs Great in High Dimensions, ICML 2024; several objectives: Knowles, ParEGO, IEEE TEC 10(1),
+        2006; constraints: Gardner et al., ICML 2014.
+Takes   Everything. Whole numbers, choices, orders, subsets and shares are features of the model; what is inactive does
+        not count. Running trials count at their predicted value (kriging believer), failed ones at the worst, those cut
+        short at the level they reached; measured standard errors count as known noise.
+Cost    O(n³) a fit and O(n²) a candidate, n at most `most`. A fit at every decision below 100 trials, then after each
+        10 % more; it starts where the newest logged one ended.
+Leaves  the papers in this: values far above the best count by their logarithm; noise may be as small as 1e-10 of the
+        variance, under a wider prior; weights of objectives are drawn for each trial from the whole simplex.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab._blas import one_thread
+from trimtab.history import State as Ended
+from trimtab.log import JSON
+from trimtab.protocol import TRAITS, Ask, Proposal
+from trimtab.search.designs import LatinHypercube
+from trimtab.search.gp._state import State
+from trimtab.search.random import RandomSearch
+
+if TYPE_CHECKING:
+    from trimtab.history import History
+    from trimtab.search.gp._surrogate import Surrogate
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class GP:
+    """Models the objective as a Gaussian process and tries where it is likeliest to improve most.
+
+    startup     trials with a value before the first model: an even design of the space
+    candidates  configurations that are looked at for each proposal
+    starts      of these, so many are improved along the model's slopes
+    most        trials in a model: beyond it the best, the newest and an even part of the rest
+    """
+
+    startup: int = 10
+    candidates: int = 512
+    starts: int = 8
+    most: int = 1000
+
+    name: ClassVar[str] = "gp"
+    revision: ClassVar[int] = 1
+    takes: ClassVar[frozenset[str]] = TRAITS
+    chooses: ClassVar[bool] = False
+    reads_time: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20)):
+            if getattr(self, name) < least:
+                raise ValueError(f"GP({name}={getattr(self, name)}): {name} must be at least {least}.")
+
+    def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
+        ended = (history.state != Ended.RUNNING) & np.isfinite(history.Y).all(axis=1)
+        if int(ended.sum()) < self.startup or not history.space.d or not history.objectives:
+            return self._first(history, ask)
+        state: State = history.fold(("gp", "state"), State, State.step)
+        with one_thread():
+            return self._model(history, ask, state)
+
+    def _first(self, history: History, ask: Ask) -> list[Proposal]:
+        text: dict[str, JSON] = {"text": f"one of the first {self.startup}, spread evenly over the space"}
+        if not history.space.d:
+            return list(RandomSearch().propose(history, ask))
+        return [replace(p, why=text) for p in LatinHypercube(size=self.startup).propose(history, ask)]
+
+    def _model(self, history: History, ask: Ask, state: State) -> list[Proposal]:
+        from trimtab.search.gp._acquire import Search, Seen  # scipy comes with it
+        from trimtab.search.gp._model import Singular
+
+        space, proposals = history.space, list[Proposal]()
+        running = history.X[history.state == Ended.RUNNING]
+        seen = Seen(history.X)
+        for number in range(ask.number, ask.number + ask.n):
+            alone = replace(ask, number=number, n=1)
+            try:
+                model = self._surrogate(history, alone, state)
+                if isinstance(model, str):
+                    proposals += _at_random(history, alone, model)
+                    continue
+                model = model.believing(running)
+                found = Search(space, model, ask.rng("gp", number), self.candidates, self.starts).best(seen)
+            except Singular:
+                why = "the model could not be fitted (its covariance is singular)"
+                proposals += _at_random(history, alone, why)
+                continue
+            if found is None:
+                proposals += _at_random(history, alone, "all candidates had been tried")
+                continue
+            x, score = found
+            note = model.fit.note(model.mark) if model.new and not proposals else {}
+            proposals.append(Proposal(space.decode(x[None])[0], note=note, why=_why(history, model, x, score)))
+            running = np.concatenate([running, x[None]])
+            seen.add(x[None])
+        return proposals
+
+    def _surrogate(self, history: History, ask: Ask, state: State) -> Surrogate | str:
+        """The models as of now; of several objectives, those of this trial's weights."""
+        from trimtab.search.gp._surrogate import surrogate
+
+        several = len(history.objectives) > 1
+        key = ("gp", self.most, ask.scope, (ask.seed, ask.number) if several else None)
+        rng = ask.rng("gp weights", ask.number) if several else None
+        return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng))
+
+
+def _at_random(history: History, ask: Ask, because: str) -> list[Proposal]:
+    why: dict[str, JSON] = {"text": f"a random draw: {because}"}
+    return [replace(p, why=why) for p in RandomSearch().propose(history, ask)]
+
+
+def _why(history: History, model: Surrogate, x: Floats, score: float) -> dict[str, JSON]:
+    """What the model expects of a configuration, in the objective's own units."""
+    features = model.layout.features(x[None])
+    out: dict[str, JSON] = {"score": score}
+    parts = []
+    if model.weights is not None:
+        shares = " : ".join(f"{w:.2f}" for w in model.weights)
+        parts.append(f"largest expected improvement under {' : '.join(history.objectives)} = {shares}")
+    elif model.best is None:
+        parts.append("nothing feasible is known yet")
+    else:
+        means, variances = model.objective.predict(features)
+        mean, sd = float(means[0]), float(np.sqrt(variances[0]))
+        sign, told = history.sign(history.objectives[0]), model.target
+        middle = sign * told.back(mean)
+        spread = 0.5 * (told.back(mean + sd) - told.back(mean - sd))
+        if np.isfinite(middle) and np.isfinite(spread):
+            out |= {"mean": middle, "sd": spread}
+            best = sign * told.back(model.best)
+            parts.append(f"expected {history.objectives[0]} {middle:.4g} ± {spread:.2g}, to improve on {best:.4g}")
+    if model.limits:
+        parts.append(f"feasible with probability {model.likely_feasible(features):.2f}")
+    out["text"] = ", ".join(parts) or "largest expected improvement"
+    return out

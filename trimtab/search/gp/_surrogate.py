@@ -1,0 +1,194 @@
+"""From a history to models of the objective and of each constraint, and to the acquisition they make together.
+
+Acquisition: log expected improvement plus the logs of the probabilities that each constraint holds; before anything
+feasible is known, the latter alone (Gardner et al., Bayesian Optimization with Inequality Constraints, ICML 2014).
+Trials that a scheduler has cut short count at the level they reached: the level is a coordinate of the model, and
+proposals are judged at the highest one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from trimtab._random import stable_hash
+from trimtab.history import State as Ended
+from trimtab.parts.logei import log_below, log_ei, log_ei_slopes
+from trimtab.search.gp._features import Layout, gaps_of
+from trimtab.search.gp._model import Data, Posterior, fit, prior_mode
+from trimtab.search.gp._outputs import Target, limit, scalarised, target
+from trimtab.search.gp._state import Fit, State
+
+if TYPE_CHECKING:
+    from trimtab.history import History
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Rule = Callable[[float, Floats, Floats], tuple[Floats, Floats, Floats]]
+SOON, LONG = 12, 60  # evaluations of the likelihood: from the newest fit on, and from the prior's mode
+SHARES = (0.3, 0.3)  # of a full model: the best trials, and the newest
+
+
+@dataclass(frozen=True)
+class Surrogate:
+    """What is believed of the space.
+
+    objective  of the standardised objective;  limits  (model, where its limit is) of each constraint
+    best       the standardised value to improve on; None: nothing feasible is known
+    X          (n, d) encoded configurations that have a value, best first
+    fit, new   the hyperparameters, and whether they were fitted for this decision
+    mark       whose they are
+    """
+
+    layout: Layout
+    target: Target
+    objective: Posterior
+    limits: Sequence[tuple[Posterior, float]]
+    best: float | None
+    X: Floats
+    fit: Fit
+    new: bool
+    mark: str
+    weights: Floats | None = None
+
+    def score(self, features: Floats) -> Floats:
+        """The acquisition (m,), larger is better."""
+        out = np.zeros(len(features))
+        if self.best is not None:
+            mean, variance = self.objective.predict(features)
+            out += log_ei(self.best, mean, np.sqrt(variance))
+        for model, bound in self.limits:
+            mean, variance = model.predict(features)
+            out += log_below(bound, mean, np.sqrt(variance))[0]
+        return out
+
+    def slopes(self, features: Floats) -> tuple[Floats, Floats]:
+        """The acquisition (m,), and what it changes by with each feature (m, p)."""
+        out, by = np.zeros(len(features)), np.zeros(features.shape)
+        terms: list[tuple[Posterior, float, Rule]] = []
+        if self.best is not None:
+            terms.append((self.objective, self.best, log_ei_slopes))
+        terms += [(model, bound, log_below) for model, bound in self.limits]
+        for model, bound, rule in terms:
+            mean, variance, by_mean, by_variance = model.slopes(features)
+            sd = np.sqrt(variance)
+            value, slope_mean, slope_sd = rule(bound, mean, sd)
+            out += value
+            by += slope_mean[:, None] * by_mean + (0.5 * slope_sd / sd)[:, None] * by_variance
+        return out, by
+
+    def likely_feasible(self, features: Floats) -> float:
+        """The probability (of the first row) that all constraints hold."""
+        logs = [
+            log_below(bound, m, np.sqrt(v))[0] for model, bound in self.limits for m, v in [model.predict(features)]
+        ]
+        return float(np.exp(sum(float(log[0]) for log in logs)))
+
+    def believing(self, X: Floats) -> Surrogate:
+        """With pending configurations (m, d): their predictions are taken for their values (kriging believer).
+
+        In the order of what they are, not of who runs them.
+        """
+        if not len(X):
+            return self
+        features = self.layout.features(X)
+        features = features[np.lexsort(features.T[::-1])]
+        limits = [(model.believing(features), bound) for model, bound in self.limits]
+        best = self.best
+        if best is not None:
+            mean, _ = self.objective.predict(features)
+            for model, bound in self.limits:
+                mean = mean[: len(features)] + np.where(model.predict(features)[0] <= bound, 0.0, np.inf)
+            best = min(best, float(mean.min()))
+        return replace(self, objective=self.objective.believing(features), limits=limits, best=best)
+
+
+def surrogate(history: History, state: State, scope: str, most: int, rng: Generator | None) -> Surrogate | str:
+    """The models, or in words why there are none. rng: for the weights of several objectives."""
+    numbers, ended = history.numbers, np.flatnonzero(history.state != Ended.RUNNING)
+    Y, weights = history.Y[ended], None
+    if rng is not None:
+        y, weights = scalarised(Y, rng)
+    else:
+        y = np.where(np.isfinite(Y[:, 0]), Y[:, 0], np.nan)
+    rows = _useful(y, most)
+    ended, y = ended[rows], y[rows]
+    sem = np.zeros(len(y))
+    if state.sem and rng is None:
+        name = history.objectives[0]
+        sem = np.array([state.sem.get(int(t), {}).get(name, 0.0) for t in numbers[ended]], np.float64)
+    told = target(y, sem)
+    if told.flat and not history.constraints:
+        return "all values are the same so far"
+    X, C = history.X[ended], history.C[ended]
+    level = _levels(history.state[ended], history.level[ended])
+    layout = Layout(history.space, gaps_of(history.space, history.X), bool(level.any()))
+    features = layout.features(X, level)
+    data = [Data(features, layout.group, told.y, told.noise)]
+    bounds = []
+    for j in range(C.shape[1]):
+        known = np.flatnonzero(~np.isnan(C[:, j]))
+        c, bound = limit(C[known, j])
+        if len(known) > 1:
+            data.append(Data(features[known], layout.group, c, np.zeros(len(c))))
+            bounds.append(bound)
+    mark = f"{stable_hash(layout.mark, scope, len(data)):032x}"[:8]
+    fitted, new = _fitted(
+        state.fits.get(mark), data, len(history.numbers) - int(np.sum(history.state == Ended.RUNNING))
+    )
+    objective, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
+    feasible = np.isfinite(y) & ((C <= 0).all(axis=1) if C.shape[1] else True)
+    means = told.y
+    if objective.noisy or told.noise.any() or layout.levels:
+        means = objective.predict(layout.features(X))[0]
+    best = float(means[feasible].min()) if feasible.any() else None
+    order = np.lexsort((means, ~feasible))
+    order = order[np.isfinite(y[order])]
+    limits = list(zip(others, bounds, strict=True))
+    return Surrogate(layout, told, objective, limits, best, X[order], fitted, new, mark, weights)
+
+
+def _useful(y: Floats, most: int) -> Ints:
+    """Rows of the trials a model is made of, in order: all, or the best, the newest and an even part of the rest."""
+    n = len(y)
+    if n <= most:
+        return np.arange(n)
+    order = np.argsort(np.where(np.isnan(y), np.inf, y), kind="stable")
+    chosen = np.zeros(n, bool)
+    chosen[order[: int(SHARES[0] * most)]] = True
+    chosen[n - int(SHARES[1] * most) :] = True
+    rest = np.flatnonzero(~chosen)
+    more = most - int(chosen.sum())
+    chosen[rest[(np.arange(more) * len(rest)) // more]] = True
+    return np.flatnonzero(chosen)
+
+
+def _levels(state: NDArray[np.int8], level: Floats) -> Floats:
+    """How far each trial came, as a coordinate from -1 to 0, the highest; all 0 where none was cut short."""
+    cut = ((state == Ended.STOPPED) | (state == Ended.PAUSED)) & np.isfinite(level)
+    if not cut.any():
+        return np.zeros(len(level))
+    reached = np.log1p(np.maximum(level, 0.0))
+    top, low = float(np.nanmax(reached)), float(reached[cut].min())
+    if not top > low:
+        return np.zeros(len(level))
+    return np.where(cut, (reached - top) / (top - low), 0.0)
+
+
+def _fitted(last: Fit | None, data: Sequence[Data], n: int) -> tuple[Fit, bool]:
+    """Hyperparameters of all models, and whether they are new. See Fit for when."""
+    if last is not None and not last.due(n):
+        return last, False
+    afresh = last is None or last.due_afresh(n)
+    found = []
+    for i, each in enumerate(data):
+        starts = [] if last is None else [last.theta[i] / 1000]
+        if afresh:
+            starts.append(prior_mode(each.groups))
+        found.append(fit(each, starts, LONG if afresh else SOON) if each.y.any() else 1000 * prior_mode(each.groups))
+    return Fit(tuple(found), n, n if afresh or last is None else last.full), True
