@@ -46,7 +46,7 @@ def test_one_trial() -> None:
 
 def test_trials_is_a_total_and_more_is_on_top(caplog: pytest.LogCaptureFixture) -> None:
     s = study().optimize(square, trials=3)
-    with caplog.at_level(logging.WARNING):
+    with caplog.at_level(logging.INFO):
         s.optimize(square, trials=3)
     assert "s: done, 3 of 3 trials" in caplog.text, "doing nothing is said"
     assert "more=" in caplog.text

@@ -330,6 +330,10 @@ class Ledger:
             row.valid = body["valid"]
             self._tally(row, 1)
             self.invalid += -1 if row.valid else 1
+            if row.waits is not None and row.valid:
+                self.waiting[row.number] = row
+            elif row.waits is not None:
+                self.waiting.pop(row.number)  # nobody tries it again
             if row.cause != "added":
                 self.counted += 1 if row.valid else -1
         self._new_era()

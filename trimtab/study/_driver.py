@@ -31,7 +31,7 @@ from trimtab.study._needs import answered, answered_elsewhere
 from trimtab.study._queued import queued
 from trimtab.study._say import say, warn
 from trimtab.study._settings import changes
-from trimtab.study._starts import ask_of, method_of, retry, run_of, started, twin_of
+from trimtab.study._starts import ask_of, check_sources, method_of, retry, run_of, started, twin_of
 from trimtab.study._stop import Rule, rules_from_json
 from trimtab.study._tidy import tidy
 from trimtab.study._words import first_failures, joined, repeated
@@ -58,19 +58,23 @@ class Driver:
         trials: int | None = None, rules: Sequence[Rule] = (), folder: Callable[[int, int], str] | None = None,
         answer: Callable[[Need], JSON] | None = None, deadline: float = inf, env: str = "",
         brief: int | None = 3, limits: Mapping[str, float] | None = None, driver: str | None = None,
-        name: str = "", gpus: float = 0.0,
+        name: str = "",
     ) -> None:  # fmt: skip
         self.log, self.searcher, self.scheduler, self.runner = log, searcher, scheduler, runner
         self.trials, self.rules, self.folder, self.answer = trials, list(rules), folder, answer
         self.deadline, self.env, self.brief, self.limits = deadline, env, brief, dict(limits or {})
         self.id = driver or new_driver()
-        self.name, self.gpus = name, gpus
+        self.name = name
         self.ended = 0  # attempts of mine that closed their trial
         self._defined = len(log.ledger.definitions)  # of which definition the methods and rules are
         self.until: dict[int, float] = {}  # my running trials -> their next milestone
         self.waiting_for: set[int] = set()  # my trials that have reached it
         self.told: set[int] = set()  # my trials that have been told to pause, stop or cancel
         self.draining = ""  # why nothing more is started
+        self.order = ""  # what my running trials are asked to do then
+        self._ordered: set[int] = set()  # those that have been asked
+        self.kill_at = inf  # when those that have not obeyed are ended, on the monotonic clock
+        self.margin = inf  # seconds between the end of the time and that
         self.repeated = False  # whether it was said that steps are run twice
         self.watch: Callable[[Driver], None] | None = None  # called once a turn of the loop
         if hasattr(runner, "pump"):
@@ -95,6 +99,7 @@ class Driver:
                 self.verdicts()
                 self.reap()
                 self.check()
+                self._give_order()
                 asked = not self.draining and self.runner.free() > 0
                 idle = self.start() if asked else None
                 more = asked and idle is None and self.runner.free() > 0
@@ -125,7 +130,7 @@ class Driver:
             self.rules = rules_from_json(new.get("stop", ()))
         if not new.get("open"):  # define by run: the space changes with what trials ask for
             for line in changes(old, new):
-                say("changed", f"{self.name}: {line}")
+                warn(f"{self.name}: changed by another call: {line}")
 
     def _others(self) -> bool:
         """Whether anything else may still change the log: other drivers' trials, and those to be tried again.
@@ -145,7 +150,7 @@ class Driver:
         if ledger.closed is not None:
             self.draining = str(ledger.closed["text"])
         elif self.runner.now() >= self.deadline:
-            self.drain("the time for this run is up")
+            self.drain("the time for this run is up", grace=self.margin)
         else:
             for rule in self.rules:
                 why = rule.over(ledger, history)
@@ -171,10 +176,31 @@ class Driver:
         self.drain("the first trials all failed")
         raise StudyStopped(first_failures(failed))
 
-    def drain(self, why: str, message: str = "cancel") -> None:
-        """Start nothing more, and ask my running trials to end at their next step."""
-        self.draining = why
-        self.tell_all(message)
+    def drain(self, why: str, message: str = "cancel", grace: float = inf) -> None:
+        """Start nothing more, and ask my running trials to end at their next step; after the grace, end them.
+
+        Signal handlers call this and hurry(): they only set attributes, and the loop gives the order.
+        """
+        self.draining, self.order, self.kill_at = why, message, time.monotonic() + grace
+        self._ordered = set()
+
+    def hurry(self) -> None:
+        """End my running trials now."""
+        self.kill_at = 0.0
+
+    @property
+    def deaf(self) -> int:
+        """How many of my running trials will not end at their next step: they don't use steps or should_stop."""
+        hears, rows = getattr(self.runner, "hears", None), self.log.ledger.rows
+        return sum(not hears(t, rows[t].attempt) for t in list(self.until)) if hears else 0
+
+    def _give_order(self) -> None:
+        if self.order and time.monotonic() >= self.kill_at:
+            self.tell_all("kill")
+        elif self.order:
+            for trial in [t for t in self.until if t not in self._ordered]:  # also one that began while it was given
+                self._ordered.add(trial)
+                self.runner.send(trial, self.log.ledger.rows[trial].attempt, {"go": self.order, "drain": True})
 
     def tell_all(self, message: str) -> None:
         for trial in list(self.until):
@@ -224,8 +250,11 @@ class Driver:
         """An end with the GPU time it took. One that leaves by KeyboardInterrupt again and again has failed."""
         body = dict(event.body)
         seconds = body.get("cost", {}).get("seconds")
-        if self.gpus and seconds is not None:
-            body["cost"] = {**body["cost"], "gpu_seconds": round(self.gpus * seconds, 6)}
+        gpus: float = getattr(self.runner, "gpus", 0.0)
+        if gpus and seconds is not None:
+            body["cost"] = {**body["cost"], "gpu_seconds": round(gpus * seconds, 6)}
+        if body["state"] == "lost" and self.order:  # the cluster ends all processes: no fault of the trial's
+            body["state"] = "cancelled"
         if body["state"] == "cancelled" and not self.draining:
             times = 1 + (row.error or {}).get("times", 0)
             text = f"the objective was left by KeyboardInterrupt {times} times, and nobody pressed Ctrl-C"
@@ -306,6 +335,7 @@ class Driver:
                 need, events = acts, []
             else:
                 need, events = None, self._events(acts, ask, time.perf_counter() - begun)
+            check_sources(self.log.ledger, events, self.folder)
             if events and not self.log.decide(*events):
                 return None  # somebody else decided: again from the newer log
         if need is not None and self.answer is None and answered_elsewhere(self.log.ledger, self.id):

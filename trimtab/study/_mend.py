@@ -84,7 +84,7 @@ def invalidate(study: Study, trials: Any, reason: str) -> None:
     study._log.refresh()
     rows = study._log.ledger.rows
     for t in chosen:
-        if rows[t].state is State.RUNNING:
+        if rows[t].alive:
             raise StudyMismatch(f"Trial {t} is {rows[t].word}, not over. Tell its end first: study.tell({t}, …).")
     _needs(reason, f"invalidate({chosen[0] if len(chosen) == 1 else chosen})")
     _amend(study, [t for t in chosen if rows[t].valid], {"valid": False}, reason)

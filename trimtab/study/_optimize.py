@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import logging
-import signal
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
-from math import inf
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import StorageAway
 from trimtab.history import State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Need, Objective
+from trimtab.run.leaving import GRACE, Leaving
 from trimtab.study._define import check_fit
-from trimtab.study._driver import Driver
+from trimtab.study._driver import Driver, new_driver
+from trimtab.study._runs import begin
+from trimtab.study._say import say
 from trimtab.study._stop import Failures, rules_from_json
-from trimtab.study._times import seconds
+from trimtab.study._times import seconds, until
 
 if TYPE_CHECKING:
     from trimtab.study._study import Study
@@ -74,20 +74,30 @@ def optimize(study: Study, objective: Objective, call: Call) -> Study:
         study.ended = "all trials have been started" if ledger.closed is None else str(ledger.closed["text"])
         again = "optimize(…, more=…)" if ledger.closed is None else "study.reopen(), then optimize(…)"
         of = f"{ledger.counted} of {total} trials" if ledger.counted <= total else f"{ledger.counted} trials"
-        log.warning("%s: done, %s (%s). To go on: %s", study.name, of, study.ended, again)
+        say("done", f"{study.name}: done, {of} ({study.ended}). To go on: {again}")
         return study
     runner = call.runner or _runner(study, objective, call)
+    grace = None if call.grace is None else seconds(call.grace)
+    me, deadline = new_driver(), until(call.timeout, runner.now(), GRACE if grace is None else grace)
     driver = Driver(
         store, study.searcher, study.scheduler, runner, trials=total, rules=rules, folder=study._checkpoints,
-        answer=call.answer, deadline=inf if call.timeout is None else runner.now() + seconds(call.timeout), brief=brief,
-        env=study._environment(),
+        answer=call.answer, deadline=deadline, brief=brief, driver=me, name=study.name,
+        env=begin(study, objective, runner, me, answers=call.answer is not None),
     )  # fmt: skip
+    if call.timeout == "slurm":
+        driver.margin = 0.9 * (GRACE if grace is None else grace)  # the rest is for storing what has ended
+    elif grace is not None:
+        driver.margin = grace
     driver.watch = _Watch(study, call)
     try:
-        with _signals(driver, call.grace):
-            study.ended = driver.run()
+        with Leaving(driver, runner, grace) as leaving:
+            try:
+                study.ended = driver.run()
+            finally:
+                leaving.closing = True
+                _leave(driver, runner, own=call.runner is None)
     finally:
-        _leave(driver, runner, own=call.runner is None)
+        study._current()
         driver.watch.close(driver)
     return study
 
@@ -120,14 +130,15 @@ def _done(study: Study, total: int) -> bool:
 
 def _runner(study: Study, objective: Objective, call: Call) -> Any:
     folder = study._home()
-    if call.workers == 1 and not call.per_trial and call.trial_timeout is None:
+    workers = 1 if call.workers is None and not call.per_trial else call.workers
+    if workers == 1 and not call.per_trial and call.trial_timeout is None:
         from trimtab.run.inline import Inline
 
         return Inline(objective, study._labels, folder=folder)
     from trimtab.run.processes import Processes
 
     return Processes(
-        objective, study._labels, workers=call.workers, per_trial=call.per_trial, recycle=call.recycle, folder=folder,
+        objective, study._labels, workers=workers, per_trial=call.per_trial, recycle=call.recycle, folder=folder,
         trial_timeout=None if call.trial_timeout is None else seconds(call.trial_timeout),
         **({} if call.grace is None else {"grace": seconds(call.grace)}),
     )  # fmt: skip
@@ -185,37 +196,3 @@ def _display(study: Study, wanted: Any) -> Any:
     from trimtab.study._display import display_for
 
     return display_for(study, wanted)
-
-
-@contextmanager
-def _signals(driver: Driver, grace: float | str | None) -> Iterator[None]:
-    """First Ctrl-C or SIGTERM: running trials end at their next step and go back into the queue. Second: now."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    told: list[int] = []
-    timers: list[threading.Timer] = []
-
-    def on_signal(number: int, frame: Any) -> None:
-        told.append(number)
-        if len(told) > 1:
-            raise KeyboardInterrupt
-        driver.drain("paused")
-        interrupt = getattr(driver.runner, "interrupt", None)
-        if interrupt is not None:
-            interrupt("cancel")
-        wait = seconds(grace) if grace is not None else 90.0 if number == signal.SIGTERM else inf
-        if wait < inf:
-            timer = threading.Timer(wait, lambda: driver.tell_all("kill"))
-            timer.daemon = True  # it must not keep a program alive that is done
-            timer.start()
-            timers.append(timer)
-
-    before = {s: signal.signal(s, on_signal) for s in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for timer in timers:
-            timer.cancel()
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
 from trimtab._random import seed_for
+from trimtab.errors import StorageError
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Ask, Config, Run, Scheduler, Searcher, Start
@@ -109,13 +112,37 @@ def run_of(
         trial, at = body["source"]
         saved = (ledger.rows[trial].saved or {}).get(float(at))
         if saved is not None:
-            source, step = saved["ref"], float(at)
+            source, step = whereabouts(saved["ref"], folder), float(at)
     return Run(
         trial=row.number, attempt=row.attempt, config=row.proposed, seed=row.seed, until=row.until, budget=row.budget,
         checkpoint=folder(row.number, row.attempt) if folder else "", source=source, source_step=step,
         wait=scheduler.listens, limits=limits, open=row.open,
         space=ledger.space.to_json() if row.open else None,
     )  # fmt: skip
+
+
+def whereabouts(ref: str, folder: Callable[[int, int], str] | None) -> str:
+    """Where a checkpoint is now: where it was saved, or at its place in a study's folder that has moved since."""
+    if folder is None or not os.path.isabs(ref) or os.path.exists(ref):
+        return ref
+    trial, attempt, step = ref.split("/")[-3:]
+    moved = os.path.join(folder(int(trial), int(attempt)), step)
+    return moved if os.path.exists(moved) else ref
+
+
+def check_sources(ledger: Ledger, events: Sequence[Event], folder: Callable[[int, int], str] | None) -> None:
+    """Refuse to start a trial whose checkpoint is on another machine (or gone), before anything is written."""
+    for event in events:
+        trial, at = event.body.get("source") or (None, 0)
+        saved = (ledger.rows[trial].saved or {}).get(float(at)) if trial is not None else None
+        place = whereabouts(saved["ref"], folder) if saved is not None else ""
+        if os.path.isabs(place) and not os.path.exists(place):
+            n = event.trial
+            raise StorageError(
+                f"Trial {n} goes on from the checkpoint {place}, which is not on this machine "
+                f"({socket.gethostname()}). Give the study a place that every machine sees: folder= a shared folder, "
+                f'or a URL such as "s3://bucket/name". If it is gone for good: study.invalidate({n}, reason="…").'
+            )
 
 
 def twin_of(ledger: Ledger, row: Row) -> Row | None:

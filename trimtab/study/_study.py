@@ -9,13 +9,13 @@ import uuid
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from itertools import count
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from trimtab._foreign import STUDY_NAMES, attribute
 from trimtab.errors import MultiObjective, NoResult, StudyMismatch, UnknownName
 from trimtab.history import History, State, Trial
 from trimtab.log import JSON, Event
@@ -26,9 +26,11 @@ from trimtab.space import Space
 from trimtab.storage import open_storage, open_stored
 from trimtab.study import _hand, _mend
 from trimtab.study._asked import Asked
+from trimtab.study._begin import found_or_made, given_or_usual, named_storage, outputs_of, so_far, where
 from trimtab.study._define import Names
 from trimtab.study._keywords import translated
 from trimtab.study._log import Log, new_id, read_all
+from trimtab.study._say import say
 from trimtab.study._settings import Settings
 from trimtab.study._status import nothing_yet
 from trimtab.study._stop import Rule, best_number
@@ -48,16 +50,16 @@ class Study:
     minimize, maximize   a metric's name, or several; they can't change later
     constraints expressions over metrics that hold for a feasible trial: "memory <= 8"
     hidden      metrics of the test set: kept, and never shown to searchers or schedulers
-    storage     "digits.db", a database URL, a Storage; None: in memory
+    storage     "digits.db", a database URL, a Storage; None: $TRIMTAB_STORAGE, else in memory
     searcher    a name or an object; None: the stored one, "auto" for a new study
     scheduler   a name or an object; max_budget sets its `max`
     seed        None: drawn once and stored
     duplicates  "avoid", "allow" or "reuse" (copy the result)
     value       "last" or "best": which report counts as a trial's value
-    stop        rules such as tt.Target(0.05); any one ends the study
+    stop        rules such as [tt.Target(0.05)], or a table {"target": 0.05, "time": "24h"}; any one ends the study
     retry       {"times": 2, "on": ["lost", "crash", …]}
     if_exists   "resume", "error" or "new" (the next free name)
-    folder      for outputs and checkpoints of trials; None: beside the SQLite file
+    folder      for outputs and checkpoints of trials, or a URL for checkpoints; None: beside the SQLite file
     """
 
     @translated("Study")
@@ -77,7 +79,7 @@ class Study:
         seed: int | None = None,
         duplicates: str | None = None,
         value: str | None = None,
-        stop: Sequence[Rule] | None = None,
+        stop: Sequence[Rule] | Mapping[str, Any] | None = None,
         retry: Mapping[str, JSON] | None = None,
         if_exists: str = "resume",
         folder: str | Path | None = None,
@@ -92,30 +94,22 @@ class Study:
             if given is not None and given not in words:
                 raise UnknownName(given, among=words, kind=f"{word} policy")
         labels = space if isinstance(space, Space) or space is None else Space(space)
-        store = open_storage(storage, durability=durability)
-        known = store.find(name)
-        if known is not None and if_exists == "error":
-            raise StudyMismatch(
-                f'"{name}" exists in {store!r}. Use another name, or if_exists="resume" to go on with it.'
-            )
-        if known is not None and if_exists == "new":
-            name = next(n for k in count(2) if store.find(n := f"{name}-{k}") is None)
-            known = None
+        store = open_storage(given_or_usual(storage), durability=durability)
         settings = Settings(labels, minimize, maximize, constraints, hidden, searcher, scheduler, max_budget, seed,
                              duplicates, value, stop, retry, note)  # fmt: skip
-        self.resumed = known is not None
-        self.changes: list[str] = []  # what this call changed in a stored study, a line each
-        if known is None:
-            known, new = store.create(name, Event("defined", settings.fresh(), at=time.time()))
-            self.resumed = not new
+        name, known, self.resumed = found_or_made(store, name, if_exists, settings)
         self._take(Log.open(store, known), name, labels, folder)
         if self.resumed:
+            if line := so_far(name, self._log):
+                say("resumed", line)
             self._redefine(settings)
 
     def _take(self, log: Log, name: str, labels: Space | None, folder: str | Path | None) -> None:
         self.name, self._log, self._labels = name, log, labels
-        self._folder = Path(folder) if folder is not None else _folder_for(log.storage)
-        self.ended = ""  # why the last optimize() ended
+        self._remote = str(folder) if "://" in str(folder) else ""  # for checkpoints; outputs stay on this machine
+        self._folder = Path(folder).absolute() if folder and not self._remote else outputs_of(log.storage)
+        self.changes: list[str] = []  # what this call changed in a stored study, a line each
+        self.ended = str((log.ledger.closed or {}).get("text", ""))  # why the last optimize(), or the study, ended
         self._me = f"hand:{uuid.uuid4().hex[:8]}"
         self._read_methods()
 
@@ -131,13 +125,15 @@ class Study:
             old = self._log.ledger.definitions[-1]
             body, self.changes = settings.again(self.name, repr(self._log.storage), old)
             if body is None or self._log.decide(Event("defined", body, at=time.time())):
-                self._read_methods()
-                return
+                break
+        self._read_methods()
+        for line in self.changes:
+            say("changed", f"{self.name}: {line}")
 
     @classmethod
-    def load(cls, storage: str | Path | Storage, name: str | None = None) -> Study:
+    def load(cls, storage: str | Path | Storage | None = None, name: str | None = None) -> Study:
         """A stored study as it is. name may be left out where the storage holds one study."""
-        store = open_stored(storage)
+        store = open_stored(named_storage(storage))
         names = list(store.names())
         if name is None and len(names) > 1:
             raise StudyMismatch(
@@ -151,13 +147,25 @@ class Study:
         if known is None:
             raise UnknownName(name, among=names, kind=f"study in {store!r}")
         study = cls.__new__(cls)
-        study.resumed, study.changes = True, []
+        study.resumed = True
         study._take(Log.open(store, known), name, None, None)
         return study
 
     def __repr__(self) -> str:
         told = ", ".join(f"{n} {word}" for word, n in self._counts().items() if n and word != "counted")
         return f"Study({self.name!r}, {told or 'no trials yet'}, {self._log.storage!r})"
+
+    def _repr_html_(self) -> str:
+        from trimtab.study._notebook import page_html
+        from trimtab.study._summary import summary
+
+        self._log.refresh()
+        return page_html(summary(self, width=100))
+
+    if not TYPE_CHECKING:  # a checker would believe that every name is there
+
+        def __getattr__(self, name: str) -> Any:
+            raise AttributeError(attribute("'Study' object", name, STUDY_NAMES), name=name, obj=self)
 
     # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -228,7 +236,7 @@ class Study:
                 )
             number = best_number(self._log.history)
             if number is None:
-                raise NoResult(nothing_yet(self.name, ledger, _where(self._log.storage)))
+                raise NoResult(nothing_yet(self.name, ledger, where(self._log.storage)))
             return ledger.record(number)
 
     @property
@@ -358,7 +366,7 @@ class Study:
         *,
         trials: int | None = None,
         more: int | None = None,
-        workers: int | None = 1,
+        workers: int | None = None,
         per_trial: Mapping[str, Any] | None = None,
         timeout: float | str | None = None,
         trial_timeout: float | str | None = None,
@@ -371,9 +379,11 @@ class Study:
     ) -> Study:
         """Run the objective until the study has `trials` trials (its total), or `more` further ones.
 
-        workers=1 runs here, in this process; more runs processes (objectives may be lambdas or notebook functions).
-        timeout is for this call, trial_timeout for each trial: seconds, or "4h". Ctrl-C ends running trials at their
-        next step and puts them back into the queue; the same call goes on. Returns the study.
+        One worker runs here, in this process; more run as processes (objectives may be lambdas or notebook functions).
+        workers left out: as many as per_trial={"gpu": 1, "cpu": 4} fit on this machine, or one without per_trial.
+        timeout is for this call ("slurm": until the job's end), trial_timeout for each trial: seconds, or "4h".
+        Ctrl-C ends running trials at their next step and puts them back into the queue; the same call goes on. Other
+        calls on the same study, on any machine, join in: trials is the total of all. Returns the study.
         """
         from trimtab.study._optimize import Call, optimize
 
@@ -460,19 +470,8 @@ class Study:
 
     def _checkpoints(self, trial: int, attempt: int) -> str:
         """Where an attempt publishes its checkpoints: a folder of its own, so that a zombie can't overwrite."""
-        return str(self._home() / "checkpoints" / str(trial) / str(attempt))
-
-    def _environment(self) -> str:
-        """Note what this run is made with: a line each run, the full text once. Returns its short hash."""
-        from trimtab.run.environment import fingerprint, short_hash
-
-        told = fingerprint()
-        key = short_hash(told)
-        body: dict[str, JSON] = {"run": {"env": key, **{k: told[k] for k in ("host", "argv", "commit") if k in told}}}
-        if key not in self._log.ledger.environments:
-            body["env"] = {key: told}
-        self._log.write(Event("noted", body, at=time.time()))
-        return key
+        home = self._remote.rstrip("/") if self._remote else str(self._home())
+        return f"{home}/checkpoints/{trial}/{attempt}"
 
     # ── insides ──────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -500,13 +499,3 @@ class Study:
 def _drop_if_empty(folder: str) -> None:
     with suppress(OSError):
         os.rmdir(folder)
-
-
-def _folder_for(storage: Storage) -> Path | None:
-    path = getattr(storage, "path", None)
-    return Path(path).with_suffix(".runs") if path else None
-
-
-def _where(storage: Storage) -> str:
-    path = getattr(storage, "path", None)
-    return str(path) if path else repr(storage)
