@@ -25,7 +25,7 @@ from trimtab.protocol import Ask, Done, Need, Runner, Scheduler, Searcher, Start
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.study._ends import ending, judged, reap, settle_interrupted, signed
-from trimtab.study._grow import grow
+from trimtab.study._grow import grow, learn
 from trimtab.study._log import AWAY, Log, shown
 from trimtab.study._needs import answered, answered_elsewhere
 from trimtab.study._queued import queued
@@ -319,6 +319,7 @@ class Driver:
             self.follow()
             if self.log.ledger.closed is not None:
                 return Done(str(self.log.ledger.closed["text"]))
+            learn(self.log, self.searcher, self.runner.now(), self.id)
             begun = time.perf_counter()
             ask = ask_of(self.log.ledger, self.runner.free(), self._fresh())
             acts = self._retries() or self.scheduler.next(shown(self.log), queued(self.searcher, self.log.ledger), ask)
