@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import trimtab as tt
-from trimtab.integrations._conditions import Conditions
+from trimtab.study._conditions import Conditions
 
 optuna = pytest.importorskip("optuna")
 

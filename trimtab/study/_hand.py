@@ -21,7 +21,7 @@ from trimtab.run._values import plain, single, storable
 from trimtab.study._asked import Asked
 from trimtab.study._ends import ending, reap, settle_interrupted
 from trimtab.study._facts import complete, named, settled
-from trimtab.study._grow import grow
+from trimtab.study._grow import grow, learn
 from trimtab.study._log import shown
 from trimtab.study._needs import answered
 from trimtab.study._queued import queued
@@ -60,6 +60,7 @@ def _decide(study: Study, n: int, expires: float | None, fixed: Mapping[str, JSO
         raise StudyFinished(f'"{study.name}" has ended: {log.ledger.closed["text"]}. To go on: study.reopen().')
     if log.ledger.alive:
         reap(log, study._me, time.time())
+    learn(log, study.searcher, time.time(), study._me)
     events = [] if fixed else _offered_again(study, n, expires)
     if not events:
         begun = time.perf_counter()

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.errors import SpaceError, StorageError, StudyMismatch
-from trimtab.integrations._conditions import Conditions
+from trimtab.study._conditions import Conditions
 from trimtab.integrations.optuna import _database, _journal
 from trimtab.integrations.optuna._domains import Dist
 from trimtab.integrations.optuna._events import Words, events_of
