@@ -97,6 +97,27 @@ def test_a_failure_after_a_checkpoint_goes_on_from_it(tmp_path: Path, workers: i
     checked(s, tmp_path)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("at", [2, 4])
+def test_a_crash_between_save_and_report_leaves_something_to_report(tmp_path: Path, at: int, workers: int) -> None:
+    def objective(trial: Any) -> None:
+        if trial.attempt == 2:
+            assert trial.checkpoint is not None
+        for step in trial.steps():
+            with trial.save_checkpoint() as folder:
+                (folder / "state").write_text(str(step))
+            if step == at and trial.attempt == 1:
+                raise RuntimeError("a node went away")
+            trial.report(loss=trial["x"] / step)
+
+    s = study(tmp_path, scheduler=tt.Full(max=4), retry={"times": 1, "on": ["RuntimeError"]})
+    s.optimize(objective, trials=1, workers=workers)
+    (trial,) = s.trials
+    assert (trial.state, trial.step, trial.value) == ("finished", 4.0, trial.config["x"] / 4)
+    sources = [e.body.get("source") for e in s.log() if e.kind == "started"]
+    assert sources == [None, [0, 2 if at == 2 else 3]]
+
+
 def test_ctrl_c_in_the_middle_loses_no_step(tmp_path: Path) -> None:
     def objective(trial: Any) -> None:
         total = 0.0

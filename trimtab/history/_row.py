@@ -103,6 +103,16 @@ class Row:
         """The body of the newest checkpoint that is still there."""
         return self.saved[max(self.saved)] if self.saved else None
 
+    def for_retry(self) -> Mapping[str, JSON] | None:
+        """The body of the checkpoint that a broken-off attempt goes on from: the newest.
+
+        But not one of the last step whose report is missing, where an older one is there: with that, nothing would
+        be left to report.
+        """
+        saved, end = self.saved or {}, min(self.until, self.budget or inf)
+        steps = [step for step in saved if step < end or step <= (self.step or 0.0)]
+        return saved[max(steps or saved)] if saved else None
+
 
 def named(config: Mapping[str, Any], names: dict[str, str]) -> Mapping[str, Any]:
     """The same mapping with the one shared text for each name, where it has texts of its own."""

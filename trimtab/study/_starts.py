@@ -90,7 +90,7 @@ def retry(row: Row, until: float, owner: str | None, now: float, seen: int, env:
         body["until"] = until
     if row.budget is not None:
         body["budget"] = row.budget
-    saved = row.newest()
+    saved = row.for_retry()
     if saved is not None:
         body["source"] = [row.number, saved["step"]]
     elif row.source is not None and row.source[0] != row.number:

@@ -43,5 +43,8 @@ def spare(ledger: Ledger, row: Row) -> list[float]:
     if len(saved) < 2 or (row.alive and len(saved) <= SPARE):
         return []
     at_work = (*ledger.alive.values(), *ledger.waiting.values())
+    again = row.for_retry()
+    kept = float(again["step"]) if again is not None else None
     named = {r.source for r in at_work} | {at for r in at_work for at in r.parents.values()}
-    return [s for s in sorted(saved)[:-1] if (row.number, s) not in named and not saved[s].get("pin")]
+    spared = (s for s in sorted(saved)[:-1] if s != kept)
+    return [s for s in spared if (row.number, s) not in named and not saved[s].get("pin")]
