@@ -6,6 +6,7 @@ import io
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -177,3 +178,132 @@ def test_summary_of_a_study_that_has_just_begun() -> None:
     assert summary(study).startswith("new: 0 trials — 0 finished\n")
     study.ask()
     assert summary(study).startswith("new: 1 trial — 1 running\n")
+
+
+# ── who sees what ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+class Tty(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+def seen(study: tt.Study, objective: Any, trials: int, mode: str = "auto", **call: Any) -> str:
+    stream = Tty()
+    study.optimize(objective, trials=trials, display=Display(study, stream=stream, mode=mode), **call)
+    return stream.getvalue()
+
+
+def line(name: str = "line", **settings: Any) -> tt.Study:
+    return tt.Study(name, {"x": "0.0..1.0"}, **{"minimize": "loss", "seed": 0, "searcher": "random", **settings})
+
+
+def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    text = seen(line(), lambda t: t["x"], 3)
+    assert "\x1b" not in text
+    assert [row.split(" line: ")[1].split(",")[0] for row in text.splitlines()] == ["started", "3/3 done"]
+
+
+def test_many_fast_improvements_are_few_lines() -> None:
+    text = seen(line(), lambda t: -t.number, 400, "plain")
+    rows = text.splitlines()
+    assert len(rows) <= 12
+    assert rows[-1].endswith("400/400 done, best loss -399.0 (trial 399)")
+
+
+def test_logging_gets_the_lines_where_it_wants_them(caplog: pytest.LogCaptureFixture, capsys: Any) -> None:
+    with caplog.at_level("INFO", logger="trimtab"):
+        line().optimize(lambda t: t["x"], trials=2)
+    told = [r.getMessage() for r in caplog.records if r.name == "trimtab"]
+    assert told[0] == "line: started, 0/2 trials, 1 worker, in memory"
+    assert any(text.startswith("line: 2/2 done, best loss ") for text in told)
+    assert "started" not in capsys.readouterr().err
+
+
+def test_a_run_that_pauses_says_so() -> None:
+    import signal
+
+    def objective(trial: tt.Trial) -> None:
+        for step in trial.steps(3):
+            if trial.number == 1:
+                signal.raise_signal(signal.SIGINT)
+            trial.report(loss=1 / step)
+
+    study = line()
+    assert seen(study, objective, 9, "plain").splitlines()[-1].endswith("1/9 paused, best loss 0.3333 (trial 0)")
+    assert (
+        seen(study, lambda t: 1.0, 2, "plain")
+        .splitlines()[0]
+        .endswith("resumed, 1/2 trials, best loss 0.3333 (trial 0), 1 worker, in memory")
+    )
+
+
+def test_a_second_interrupt_is_told_as_one() -> None:
+    import signal
+
+    def objective(trial: tt.Trial) -> float:
+        if trial.number == 2:
+            signal.raise_signal(signal.SIGINT)
+            signal.raise_signal(signal.SIGTERM)  # another one: the same again, at once, would be an echo
+        return 1.0
+
+    stream, study = Tty(), line()
+    with pytest.raises(KeyboardInterrupt):
+        study.optimize(objective, trials=9, display=Display(study, stream=stream, mode="plain"))
+    assert stream.getvalue().splitlines()[-1].endswith("2/9 interrupted, best loss 1.000 (trial 0)")
+
+
+def test_the_reason_of_an_end_is_told() -> None:
+    text = seen(line(stop=[tt.Target(0.0)]), lambda t: 2.0 - t.number, 9, "plain")
+    assert "3/9 stopped: target 0 was reached by trial 2" in text.splitlines()[-1]
+
+
+def test_trials_elsewhere_are_told_apart(tmp_path: Path) -> None:
+    from trimtab.study._status import status
+
+    study = line(storage=str(tmp_path / "s.db"))
+    study.ask(n=2)
+    ledger = study._log.ledger
+    ledger.rows[1].owner = "node3:77:abc"
+    host = "here:12:f"
+    assert status(ledger, study._log.history, host).elsewhere == "1 asked by hand, 1 on node3"
+    ledger.rows[0].owner = "here:99:e"
+    assert status(ledger, study._log.history, host).elsewhere == "1 in another process, 1 on node3"
+    ledger.rows[0].owner = host
+    assert status(ledger, study._log.history, host).elsewhere == "1 here, 1 on node3"
+    assert status(ledger, study._log.history, "").elsewhere == ""
+
+
+def test_digits_are_those_in_which_the_best_differs() -> None:
+    values = {
+        "0.1235": [0.12345, 0.9], "0.123450": [0.12345, 0.123451], "1.000": [1.0, 2.0], "0.000": [0.0, 5.0],
+        "1.2e-05": [1.2e-5, 1.0], "1.5e+12": [1.5e12, 1.6e12], "-3.000": [-3.0, 1.0], "120.0": [120.0, 120.0],
+    }  # fmt: skip
+    for shown, losses in values.items():
+        study = line()
+        for loss in losses:
+            study.tell(study.ask(), loss)
+        assert f"best       loss  {shown}" in summary(study), shown
+
+
+def test_what_failed_or_is_infeasible_says_nothing_about_digits() -> None:
+    study = line(constraints=["size <= 8"])
+    for loss, size in ((1e-9, 9), (1.5, 1), (2.5, 1)):
+        study.tell(study.ask(), {"loss": loss, "size": size})
+    assert "best       loss  1.500   trial 1" in summary(study)
+
+
+def test_a_hypervolume_only_grows() -> None:
+    from trimtab.study._status import status
+
+    study = tt.Study("two", {"x": "0.0..1.0"}, minimize=["a", "b"], seed=0, searcher="random")
+    before = 0.0
+    for n in range(40):
+        trial = study.ask()
+        study.tell(trial, {"a": trial["x"], "b": (1 - trial["x"]) * (2 - n / 40)})
+        words = dict(w.split(" ", 1) for w in status(study._log.ledger, study._log.history).front if " " in w)
+        assert ("hypervolume" in words) == (n >= 9)
+        assert float(words.get("hypervolume", 0)) >= before
+        before = float(words.get("hypervolume", 0))
+    assert before > 0

@@ -110,7 +110,7 @@ def test_wrong_keys_set_the_trial_back_into_the_queue() -> None:
     with pytest.raises(tt.ObjectiveError) as caught:
         s.optimize(lambda t: {"acc": 0.91}, trials=4)
     assert str(caught.value) == (
-        'Trial 0 returned {"acc":0.91}, but the study minimizes "loss". '
+        'Trial 0 returned {"acc": 0.91}, but the study minimizes "loss". '
         'Return {"loss": …}, or create the study with minimize="acc".'
     )
     assert states(s) == ["queued"]

@@ -145,6 +145,7 @@ class Display:
         rows, mine = driver.log.ledger.rows, list(driver.until)
         if not self._steps_before:
             self._steps_before = {t: rows[t].step or 0.0 for t in mine}
+        wait = driver.kill_at - time.monotonic()
         deaf = any((rows[t].step or 0.0) > self._steps_before.get(t, inf) + 1 for t in mine)  # told, and goes on
         return Drain(
             why=clean(driver.draining),
@@ -152,7 +153,8 @@ class Display:
             told=driver.log.ledger.closed is None,
             steps=False if deaf else self._status.steps,
             programs=type(driver.runner).__name__ == "Command",
-            wait=max(0.0, getattr(driver, "kill_at", inf) - time.monotonic()),
+            wait=max(0.0, wait),
+            now=wait <= 0,
         )
 
     def _ending(self, driver: Driver) -> str:

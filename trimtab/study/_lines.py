@@ -38,7 +38,7 @@ class Lines:
         best, ended, drain = self._said
         since = at.elapsed - self._at
         text = ""
-        if at.drain is not None and at.drain.why != drain:
+        if at.drain is not None and at.drain.trials and at.drain.why != drain:
             text = f"{self._of(now)} {_draining(at.drain)}"
         elif since < max(SHORTEST, SHARE * at.elapsed):
             return ""
