@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -48,12 +48,14 @@ class Registry:
     known  name -> "module:Class" of those that come with trimtab; nobody can replace them
     group  the entry-point group in which other packages name theirs
     verb   the method every member has; tells a member from something else
+    own    name -> class of objects that this process was handed: a method of a script or of a notebook cell
     """
 
     kind: str
     known: Mapping[str, str]
     group: str
     verb: str
+    own: dict[str, type[Any]] = field(default_factory=dict, compare=False, repr=False)
 
     def names(self) -> list[str]:
         """Built-in names in their order, then other packages' names."""
@@ -66,9 +68,9 @@ class Registry:
             cls: type[Any] = getattr(import_module(module), attribute)
             return cls
         foreign = _foreign(self.group)
-        if name not in foreign:
+        if name not in foreign and name not in self.own:
             raise UnknownName(name, among=self.names(), kind=self.kind)
-        found: type[Any] = foreign[name].load()
+        found: type[Any] = foreign[name].load() if name in foreign else self.own[name]
         return found
 
     def make(self, method: Any, **settings: Any) -> Any:
@@ -91,7 +93,20 @@ class Registry:
                 f"{self.kind}={method!r} is already made, so {', '.join(settings)} can't be set here; "
                 f"set it where the {self.kind} is made."
             )
+        self._remember(method)
         return method
+
+    def _remember(self, method: Any) -> None:
+        """A study keeps a method by its name, so this process has to find its class again under that name."""
+        name, cls = getattr(method, "name", None), type(method)
+        if not isinstance(name, str) or not name:
+            raise TypeError(f'{cls.__name__} needs a name, as a class attribute: name: ClassVar[str] = "…".')
+        if name not in self.known:
+            self.own[name] = cls
+        elif self.load(name) is not cls:
+            raise TypeError(
+                f"{cls.__name__} is called {name!r}, as the {self.kind} that comes with trimtab. Give it another name."
+            )
 
     def to_json(self, method: Named) -> dict[str, JSON]:
         """What `defined` stores: name, revision and the settings that differ from their defaults."""
