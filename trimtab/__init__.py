@@ -129,7 +129,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
-        raise AttributeError(f"module 'trimtab' has no attribute {name!r}")
+        from trimtab._foreign import MODULE, attribute
+
+        raise AttributeError(attribute("module 'trimtab'", name, MODULE))
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value  # so that the next look-up is a plain one
     return value
