@@ -134,3 +134,11 @@ def test_golden_pages_of_trials(golden: Golden) -> None:
     pages += [trial_page(feasible(), 2), failures_page(several()), overview(several(), "two.db")]
     text = re.sub(r"after [0-9.]+ s", "after N s", re.sub(r"py:\d+", "py:LINE", "\n\n".join(pages)))
     golden("summaries/trials", text)
+
+
+def test_a_study_is_a_page_in_a_notebook() -> None:
+    html = hostile()._repr_html_()
+    assert "<script>" not in html
+    assert "&lt;script&gt;" in html
+    assert "\x1b" not in html
+    assert html.startswith("<pre")
