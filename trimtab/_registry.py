@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
+from dataclasses import field as setting
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
@@ -55,7 +56,7 @@ class Registry:
     known: Mapping[str, str]
     group: str
     verb: str
-    own: dict[str, type[Any]] = field(default_factory=dict, compare=False, repr=False)
+    own: dict[str, type[Any]] = setting(default_factory=dict, compare=False, repr=False)
 
     def names(self) -> list[str]:
         """Built-in names in their order, then other packages' names."""
