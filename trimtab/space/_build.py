@@ -248,7 +248,9 @@ def _table(table: Mapping[str, Any]) -> Any:
     if kind == "choice" and isinstance(settings.get("branches"), Mapping):
         from trimtab.space.space import Space
 
-        settings["choices"] = {label: Space(sub) for label, sub in settings.pop("branches").items()}
+        branches = {label: Space(sub) for label, sub in settings.pop("branches").items()}
+        plain_ones = {label: label for label in settings.get("choices", ()) if isinstance(label, str)}
+        settings["choices"] = {**plain_ones, **branches}  # only some of the choices may have parameters of their own
     known = [f.name for f in fields(domain) if f.init and f.name != "_"]
     for key in settings:
         if key not in known:
