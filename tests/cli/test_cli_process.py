@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 import trimtab as tt
 from trimtab.storage import open_storage
@@ -140,3 +144,90 @@ def test_wrong_use_has_code_2_and_no_traceback(tmp_path: Path) -> None:
     code, _, err = run(tmp_path, "run", "--no-such-option")
     assert code == 2
     assert "No such option" in err
+
+
+def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it did not come to that"
+        time.sleep(0.05)
+
+
+def test_after_kill_9_show_says_who_has_no_driver(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=1)
+    (tmp_path / "slow.py").write_text(SCRIPT.replace("0.04", "30"))
+    process = start(tmp_path, "run", "slow.toml")
+    until(lambda: (tmp_path / "slow.db").exists() and _running(tmp_path) == 1)
+    code, out, _ = run(tmp_path, "show", "slow.toml")
+    assert code == 0
+    assert "no driver" not in out
+    process.kill()
+    process.communicate(timeout=30)
+    code, out, _ = run(tmp_path, "show", "slow.toml")
+    assert out.splitlines()[1] == "  trial 0 has no driver any more: the next run takes it up again"
+
+
+def _running(folder: Path) -> int:
+    store = open_storage(folder / "slow.db")
+    try:
+        return tt.load(store).counts["running"] if store.names() else 0
+    finally:
+        store.close()
+
+
+def test_the_same_line_twice_joins_and_says_so(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=1)
+    first = start(tmp_path, "run", "slow.toml", "--trials", "20")
+    until(lambda: (tmp_path / "slow.db").exists() and _running(tmp_path) == 1)
+    code, _, err = run(tmp_path, "run", "slow.toml", "--trials", "20", "--plain")
+    assert code == 0, err
+    first.communicate(timeout=60)
+    assert first.returncode == 0
+    assert "join" in err
+    study = tt.load(tmp_path / "slow.db")
+    assert [t.state for t in study.trials] == ["finished"] * 20  # shared: twenty in all
+    study.close()
+
+
+def test_each_exit_code(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=1)
+    assert run(tmp_path, "run", "slow.toml", "--trials", "1")[0] == 0
+    (tmp_path / "bad.py").write_text("def f(trial):\n    return float('nan')\n")
+    (tmp_path / "bad.toml").write_text('[space]\nx = "0.0..1.0"\n[run]\nfunction = "bad.py:f"\ntrials = 5\n')
+    code, _, err = run(tmp_path, "run", "bad.toml")
+    assert (code, "The first 3 trials all failed" in err) == (1, True)
+    assert run(tmp_path, "run", "bad.toml", "--trials", "x")[0] == 2
+    code, out, err = run(tmp_path, "run", "slow.toml", "--trials", "500", "--timeout", "1")
+    assert (code, out.startswith("slow: paused at ")) == (3, True)
+    code, _, err = run(tmp_path, "show", "postgresql://me@127.0.0.1:9/x")
+    assert (code, err.count("\n")) == (4, 1)
+    assert "Is the server running" in err
+
+
+def test_no_colour_where_none_is_wanted(tmp_path: Path) -> None:
+    study_in(tmp_path, workers=1)
+    environment = {"NO_COLOR": "1", "TERM": "xterm", "COLUMNS": "80", "LINES": "24"}
+    told = on_a_terminal(tmp_path, environment, "run", "slow.toml", "--trials", "2")
+    assert "2 trials in" in told
+    assert not re.search(r"\x1b\[[0-9;]*[1-9]m", told)  # no colour, no bold
+
+
+def on_a_terminal(folder: Path, environment: dict[str, str], *words: str) -> str:
+    """What a command shows on a terminal of its own."""
+    pty = pytest.importorskip("pty")
+    ours, theirs = pty.openpty()
+    env = os.environ | {"PYTHONPATH": str(Path(tt.__file__).parent.parent)} | environment
+    command = [sys.executable, "-m", "trimtab", *words]
+    with subprocess.Popen(command, cwd=folder, env=env, stdin=theirs, stdout=theirs, stderr=theirs):
+        os.close(theirs)
+        shown = b""
+        while True:
+            try:
+                new = os.read(ours, 65_536)
+            except OSError:  # the other side has closed
+                break
+            if not new:
+                break
+            shown += new
+    os.close(ours)
+    return shown.decode(errors="replace")

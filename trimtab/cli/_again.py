@@ -119,7 +119,8 @@ def _nested(domains: Mapping[str, Any]) -> dict[str, Any]:
             branches[label] = _nested(
                 {n.removeprefix(prefix): _within(d, name, label, prefix) for n, d in below.items()}
             )
-        kept = {k: v for k, v in domain.items() if k not in ("choices", "branches")}
+        all_have = list(domain["choices"]) == list(labels)
+        kept = {k: v for k, v in domain.items() if k != "branches" and (k != "choices" or not all_have)}
         out[name] = kept | {"branches": branches}
     return out
 

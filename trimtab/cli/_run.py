@@ -149,7 +149,8 @@ def _end(study: Study, target: str, total: int, before: int, seconds: float | No
     from trimtab.study._summary import bad_line, done_line, paused_line, summary
 
     any_good = bool(study.counts["finished"] + study.counts["stopped"])
-    result = "paused" if seconds is not None and study.ended == "paused" else "done" if any_good else "none finished"
+    left = seconds is not None and (study.ended == "paused" or "time for this run" in study.ended)
+    result = "paused" if left else "done" if any_good else "none finished"
     code = {"paused": 3, "done": 0, "none finished": 1}[result]
     if as_json:
         from trimtab.cli._json import study_json

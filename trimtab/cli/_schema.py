@@ -326,7 +326,8 @@ def _table(kind: str, cls: Any) -> Schema:
 
 def _field(name: str, annotation: str) -> Schema:
     if name == "branches":
-        return {"type": "object", "additionalProperties": {"$ref": "#/definitions/group"}}
+        table = {"type": "object", "additionalProperties": {"$ref": "#/definitions/group"}}
+        return {"anyOf": [table, TEXTS]}  # or the labels, where the parameters stand apart under dotted names
     if name == "when":
         return CONDITION
     if name in ("choices", "of"):

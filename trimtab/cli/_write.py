@@ -75,4 +75,6 @@ def text(value: Any, *, literal: bool = True) -> str:
 
 
 def _escape(sign: str) -> str:
+    if sign in "\n\t\r":
+        return {"\n": "\\n", "\t": "\\t", "\r": "\\r"}[sign]
     return f"\\u{ord(sign):04x}" if ord(sign) < 0x10000 else f"\\U{ord(sign):08x}"
