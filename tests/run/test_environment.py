@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import json
 import os
 import subprocess
 import sys
+import types
 
 import numpy as np
+import pytest
 
 from trimtab.run import environment
-from trimtab.run.environment import fingerprint, short_hash
+from trimtab.run.environment import fingerprint, packages, short_hash
 
 
 def test_the_fingerprint_is_json_and_holds_no_environment(monkeypatch):
@@ -53,3 +57,28 @@ def test_the_commit_of_the_script(tmp_path, monkeypatch):
     monkeypatch.setattr(environment, "GIT_SECONDS", 0.0)
     assert "commit" not in fingerprint()
     assert os.environ.get("GIT_OPTIONAL_LOCKS") is None
+
+
+def test_packages_are_those_the_objectives_module_has_imported(tmp_path, monkeypatch):
+    (tmp_path / "mine_net.py").write_text("import scipy.stats\nclass Net: ...\ndef late():\n    import yaml\n")
+    (tmp_path / "mine_train.py").write_text(
+        "import json\nimport numpy as np\nfrom mine_net import Net, late\n"
+        "def objective(trial):\n    import sqlalchemy.orm\n    import nothing_like_it\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    mine_train = importlib.import_module("mine_train")
+    sqlalchemy, yaml = pytest.importorskip("sqlalchemy"), pytest.importorskip("yaml")
+    told = packages(mine_train.objective)
+    assert told["numpy"] == np.__version__
+    assert {told["sqlalchemy"], told["yaml"]} == {sqlalchemy.__version__, yaml.__version__}
+    assert "scipy" in told, "of a module of the user's own"
+    assert not {"json", "mine_net", "nothing_like_it", "trimtab", "pytest"} & set(told)
+    assert packages(functools.partial(mine_train.objective, 1)) == told
+    assert packages(print) == {}
+
+
+def test_a_package_by_another_name_is_found(monkeypatch):
+    module = types.ModuleType("imported_as")
+    monkeypatch.setitem(sys.modules, "imported_as", module)
+    monkeypatch.setattr(environment, "_distributions", lambda: {"imported_as": ["nowhere", "numpy"]})
+    assert environment._version_of("imported_as") == np.__version__

@@ -6,6 +6,8 @@ two runs of the same study on the same machine have the same one. No environment
 
 from __future__ import annotations
 
+import dis
+import inspect
 import json
 import os
 import platform
@@ -13,17 +15,21 @@ import re
 import socket
 import subprocess
 import sys
-from collections.abc import Mapping
+import sysconfig
+from collections.abc import Iterator, Mapping
 from functools import cache
 from hashlib import blake2b
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import CodeType, ModuleType
 from typing import Any
 
 from trimtab.log import JSON
 
 ARITHMETIC = ("python", "platform", "numpy", "scipy", "blas", "cpu", "simd")  # what the short hash covers
 SECRET = re.compile(r"(pass(word|wd)?|token|secret|api[-_]?key|credential)", re.IGNORECASE)
+HERE = str(Path(__file__).parent.parent) + os.sep
+LIBRARIES = tuple({sysconfig.get_path(k) + os.sep for k in ("stdlib", "platstdlib", "purelib", "platlib")})
 GIT_SECONDS = 2.0  # a repository on a slow disk is not worth more
 
 
@@ -115,3 +121,70 @@ def _masked(argv: list[str]) -> list[str]:
             word = word.partition("=")[0] + "=***"
         out.append(word)
     return out
+
+
+# ── packages ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+MOST = 60  # packages: a whole program's worth
+
+
+def packages(objective: Any) -> dict[str, JSON]:
+    """{package: version} of what the objective's module has imported, and the user's own modules that it imports.
+
+    Names imported inside the objective count too. What was never imported in this process has no say in its results.
+    """
+    function = inspect.unwrap(getattr(objective, "func", objective))
+    todo = [sys.modules.get(getattr(function, "__module__", None) or "")]
+    seen: set[ModuleType] = set()
+    names = set(_imported_inside(function))
+    while todo:
+        module = todo.pop()
+        if module is None or module in seen:
+            continue
+        seen.add(module)
+        for value in list(vars(module).values()):
+            home = value if isinstance(value, ModuleType) else sys.modules.get(getattr(value, "__module__", None) or "")
+            if home is None:
+                continue
+            if _is_own(home):
+                todo.append(home)
+                names.update(_imported_inside(value))
+            else:
+                names.add(home.__name__.partition(".")[0])
+    found = {name: _version_of(name) for name in sorted(names - sys.stdlib_module_names)[:MOST] if name in sys.modules}
+    return {name: told for name, told in found.items() if told}
+
+
+def _is_own(module: ModuleType) -> bool:
+    """A module of the user's: no library, nothing built in."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return module.__name__ == "__main__"
+    return not file.startswith((*LIBRARIES, HERE))
+
+
+def _imported_inside(thing: Any) -> Iterator[str]:
+    """Top-level names that a function imports when it runs."""
+    code = getattr(thing, "__code__", None)
+    todo = [code] if isinstance(code, CodeType) else []
+    while todo:
+        code = todo.pop()
+        todo += [constant for constant in code.co_consts if isinstance(constant, CodeType)]
+        for instruction in dis.get_instructions(code):
+            if instruction.opname == "IMPORT_NAME" and instruction.argval:
+                yield instruction.argval.partition(".")[0]
+
+
+def _version_of(name: str) -> str | None:
+    told = getattr(sys.modules[name], "__version__", None)
+    if isinstance(told, str):
+        return told[:100]
+    return _version(name) or next((found for d in _distributions().get(name, ()) if (found := _version(d))), None)
+
+
+@cache
+def _distributions() -> Mapping[str, list[str]]:
+    """Which distribution a module came with (`yaml`: PyYAML): all metadata is read, so once, and only if need be."""
+    from importlib.metadata import packages_distributions
+
+    return packages_distributions()

@@ -23,14 +23,16 @@ NAMED = 5  # changed names that are told
 
 def begin(study: Study, objective: Any, runner: Any, driver: str, *, answers: bool) -> str:
     """Note this run, after a warning if its objective is not what the trials so far were made with. Its environment."""
-    from trimtab.run.environment import fingerprint, short_hash
+    from trimtab.run.environment import fingerprint, packages, short_hash
 
     told = fingerprint()
     key = short_hash(told)
-    run: dict[str, JSON] = {"env": key, **{k: told[k] for k in ("host", "argv", "commit") if k in told}}
+    run: dict[str, JSON] = {"env": key, **{k: told[k] for k in ("host", "argv", "commit", "dirty") if k in told}}
     parts = _parts(objective, runner)
     if parts:
         run["objective"] = parts
+    if callable(objective) and (known := packages(objective)):
+        run["packages"] = known
     if answers:
         run["answers"] = True
     ledger = study._log.ledger
