@@ -13,6 +13,7 @@ from trimtab.log import Event
 from trimtab.protocol import Storage
 from trimtab.study._say import say
 from trimtab.study._stop import best_number
+from trimtab.study._where import where
 
 if TYPE_CHECKING:
     from trimtab.study._log import Log
@@ -45,7 +46,7 @@ def found_or_made(store: Storage, name: str, if_exists: str, settings: Settings)
             return name, known, not new
         if if_exists == "error":
             raise StudyMismatch(
-                f'"{name}" exists in {store!r}. Use another name, or if_exists="resume" to go on with it.'
+                f'"{name}" exists in {where(store)}. Use another name, or if_exists="resume" to go on with it.'
             )
         name = f"{wanted}-{k}"
     raise AssertionError  # count() has no end
@@ -59,18 +60,6 @@ def so_far(name: str, log: Log) -> str:
     number = best_number(log.history) if len(ledger.objectives) == 1 else None
     best = "" if number is None else f" (best {ledger.rows[number].values[ledger.objectives[0]]:.4g})"
     return f"{name}: {n} trial{'s' * (n != 1)} so far{best} in {where(log.storage)}"
-
-
-def where(storage: Storage) -> str:
-    """The file of a storage, seen from here where that is shorter, else its repr, which hides passwords."""
-    path = getattr(storage, "path", None)
-    if not path:
-        return repr(storage) if repr(storage).partition("(")[0] != "Memory" else "memory"
-    try:
-        near = os.path.relpath(path)
-    except ValueError:  # another drive
-        return str(path)
-    return str(path) if near.startswith("..") else near
 
 
 def outputs_of(storage: Storage) -> Path | None:

@@ -7,8 +7,6 @@ Modes   terminal, notebook, plain (lines on stderr), log (the same lines to the 
 
 from __future__ import annotations
 
-import os
-import re
 import sys
 import time
 from collections.abc import Callable
@@ -24,6 +22,7 @@ from trimtab.study._say import logger
 from trimtab.study._screen import REDRAW, Screen, has_colour, is_screen
 from trimtab.study._status import Status, status
 from trimtab.study._text import clean
+from trimtab.study._where import where
 
 if TYPE_CHECKING:
     from trimtab.study._driver import Driver
@@ -143,16 +142,13 @@ class Display:
         """What becomes of my trials now that nothing more is started."""
         assert self._status is not None
         rows, mine = driver.log.ledger.rows, list(driver.until)
-        if not self._steps_before:
-            self._steps_before = {t: rows[t].step or 0.0 for t in mine}
         wait = driver.kill_at - time.monotonic()
-        deaf = any((rows[t].step or 0.0) > self._steps_before.get(t, inf) + 1 for t in mine)  # told, and goes on
+        without = self._status.steps is False or any(rows[t].step is not None for t in mine)  # or has it just begun?
         return Drain(
             why=clean(driver.draining),
             trials=len(mine),
             told=driver.log.ledger.closed is None,
-            steps=False if deaf else self._status.steps,
-            programs=type(driver.runner).__name__ == "Command",
+            steps=True if not driver.deaf else False if without else None,
             wait=max(0.0, wait),
             now=wait <= 0,
         )
@@ -214,17 +210,5 @@ class Display:
 
 def place(study: Study) -> str:
     """Where a study is stored, in words short enough for a line."""
-    text = repr(study._log.storage)
-    if text.startswith("Memory"):
-        return "in memory"
-    named = re.fullmatch(r"\w+\('(.*)'\)", text)  # Sql('/home/me/digits.db')
-    return near(named[1]) if named and "://" not in named[1] else named[1] if named else text
-
-
-def near(path: str | os.PathLike[str]) -> str:
-    """A path from here, where that is not a way up and around."""
-    try:
-        short = os.path.relpath(path)
-    except ValueError:  # another drive
-        return str(path)
-    return str(path) if short.startswith("..") else short
+    told = where(study._log.storage)
+    return "in memory" if told == "memory" else told

@@ -17,7 +17,9 @@ from trimtab.errors import StorageAway, StorageFull
 from trimtab.history import History, Ledger
 from trimtab.log import Event, Mark, Stale
 from trimtab.protocol import Storage
+from trimtab.study._progress import Progress
 from trimtab.study._spool import Spool
+from trimtab.study._where import where
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -57,17 +59,20 @@ class Log:
         Spool(storage, study).deliver()
         ledger = Ledger(lambda since: read_all(storage, study, since))
         log = cls(storage, study, ledger, History(ledger))
-        log.refresh()
+        with Progress(f"reading {where(storage)}") as told:
+            log.refresh(told)
         return log
 
-    def refresh(self) -> None:
-        """Read what others and we have written."""
+    def refresh(self, told: Callable[[int, int], None] | None = None) -> None:
+        """Read what others and we have written. told: hears how far, of a log that is long."""
         with self.lock:
             while True:
                 events, mark = self.patiently(lambda: self.storage.read(self.study, self.ledger.version, BATCH))
                 self.ledger.extend(events)
                 if self.ledger.version >= mark.version or not events:
                     return
+                if told is not None:
+                    told(self.ledger.version, mark.version)
 
     def write(self, *events: Event) -> None:
         """Append facts, unconditionally, and read on."""

@@ -14,6 +14,7 @@ from trimtab.study._begin import named_storage
 from trimtab.study._keywords import translated
 from trimtab.study._stop import best_number
 from trimtab.study._study import Study
+from trimtab.study._where import where
 
 
 def load(storage: str | Path | Storage | None = None, name: str | None = None) -> Study:
@@ -43,7 +44,7 @@ def delete(storage: str | Path | Storage, name: str) -> None:
     with _opened(storage) as store:
         study = store.find(name)
         if study is None:
-            raise UnknownName(name, among=store.names(), kind=f"study in {store!r}")
+            raise UnknownName(name, among=store.names(), kind=f"study in {where(store)}")
         store.delete(study)
 
 

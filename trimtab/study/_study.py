@@ -26,15 +26,18 @@ from trimtab.space import Space
 from trimtab.storage import open_storage, open_stored
 from trimtab.study import _hand, _mend
 from trimtab.study._asked import Asked
-from trimtab.study._begin import found_or_made, given_or_usual, named_storage, outputs_of, so_far, where
+from trimtab.study._begin import found_or_made, given_or_usual, named_storage, outputs_of, so_far
 from trimtab.study._define import Names
 from trimtab.study._keywords import translated
-from trimtab.study._log import Log, new_id, read_all
+from trimtab.study._log import BATCH, Log, new_id, read_all
+from trimtab.study._progress import Progress
+from trimtab.study._register import found_or_missing
 from trimtab.study._say import say
 from trimtab.study._settings import Settings
 from trimtab.study._status import nothing_yet
 from trimtab.study._stop import Rule, best_number
 from trimtab.study._times import seconds
+from trimtab.study._where import where
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -115,15 +118,15 @@ class Study:
 
     def _read_methods(self) -> None:
         newest = self._log.ledger.definitions[-1]
-        self.searcher: Searcher = SEARCHERS.from_json(newest["searcher"])
-        self.scheduler: Scheduler = SCHEDULERS.from_json(newest["scheduler"])
+        self.searcher: Searcher = found_or_missing(SEARCHERS, newest["searcher"])
+        self.scheduler: Scheduler = found_or_missing(SCHEDULERS, newest["scheduler"])
         self._methods_at = len(self._log.ledger.definitions)
 
     def _redefine(self, settings: Settings) -> None:
         """Give the stored study what this call says differently, as one more `defined`."""
         while True:
             old = self._log.ledger.definitions[-1]
-            body, self.changes = settings.again(self.name, repr(self._log.storage), old)
+            body, self.changes = settings.again(self.name, where(self._log.storage), old)
             if body is None or self._log.decide(Event("defined", body, at=time.time())):
                 break
         self._read_methods()
@@ -137,15 +140,15 @@ class Study:
         names = list(store.names())
         if name is None and len(names) > 1:
             raise StudyMismatch(
-                f"{store!r} holds {len(names)} studies ({', '.join(names)}). "
+                f"{where(store)} holds {len(names)} studies ({', '.join(names)}). "
                 f"Say which: tt.load({str(storage)!r}, name={names[0]!r})."
             )
         if not names:
-            raise NoResult(f"{store!r} holds no study yet.")
+            raise NoResult(f"{where(store)} holds no study yet.")
         name = names[0] if name is None else name
         known = store.find(name)
         if known is None:
-            raise UnknownName(name, among=names, kind=f"study in {store!r}")
+            raise UnknownName(name, among=names, kind=f"study in {where(store)}")
         study = cls.__new__(cls)
         study.resumed = True
         study._take(Log.open(store, known), name, None, None)
@@ -450,9 +453,11 @@ class Study:
         events = list(self.log())
         study, new = store.create(name, events[0])
         if not new:
-            raise StudyMismatch(f'"{name}" exists in {store!r} already. Give another name=.')
-        for i in range(1, len(events), 10_000):
-            store.append(study, events[i : i + 10_000], new_id())
+            raise StudyMismatch(f'"{name}" exists in {where(store)} already. Give another name=.')
+        with Progress(f"copying {name}") as told:
+            for i in range(1, len(events), BATCH):
+                store.append(study, events[i : i + BATCH], new_id())
+                told(min(i + BATCH, len(events)), len(events))
         return Study.load(store, name)
 
     save = copy

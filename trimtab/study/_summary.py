@@ -18,10 +18,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trimtab.history import State
-from trimtab.study._display import near, place
+from trimtab.study._display import place
 from trimtab.study._status import Status, decimals, duration, failed_words, fixed, outside, plain, status
 from trimtab.study._tables import explain, failures
 from trimtab.study._text import cells, clean, cut, pad
+from trimtab.study._where import near
 
 if TYPE_CHECKING:
     from trimtab.history import Ledger

@@ -16,6 +16,7 @@ from trimtab.protocol import Ask, Scheduler, Searcher, Start, Storage, Verdict
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.study._log import shown_in
+from trimtab.study._progress import watched
 from trimtab.study._queued import queued
 from trimtab.study._starts import started
 
@@ -53,7 +54,7 @@ def verify(storage: str | Path | Storage, name: str | None = None) -> Verified:
         study.close()
     decided = agree = verdicts = upheld = 0
     first: str | None = None
-    for made, again in replayed(events):
+    for made, again in watched(replayed(events), f"verifying {study.name}", sum(1 for _ in _decisions(events))):
         decided += 1
         if agreed(made, again):
             agree += 1
