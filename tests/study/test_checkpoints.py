@@ -184,3 +184,28 @@ def test_by_hand_with_checkpoints(tmp_path: Path) -> None:
     assert s.best.step == 9
     for t in s.trials[:9]:
         assert t.value == pytest.approx(t.config["x"] * float(t.step or 0))
+
+
+def test_killed_between_save_and_report_of_the_only_step(tmp_path: Path) -> None:
+    """Nothing would be left to report after that checkpoint, so the step is done again."""
+
+    def objective(trial: tt.Trial) -> None:
+        import os
+        import signal
+
+        for step in trial.steps():
+            with trial.save_checkpoint() as folder:
+                (folder / "state").write_text(str(step))
+            if trial.number == 1 and not (tmp_path / "killed").exists():
+                (tmp_path / "killed").write_text("")
+                os.kill(os.getpid(), signal.SIGKILL)
+            trial.report(loss=trial["x"])
+
+    study = tt.Study(
+        "s", {"x": "0.0..1.0"}, minimize="loss", storage=tmp_path / "s.db", seed=0, max_budget=1,
+        retry={"times": 3, "on": ["lost"]},
+    )  # fmt: skip
+    study.optimize(objective, trials=3, workers=2)
+    assert [t.state for t in study.trials] == ["finished"] * 3
+    assert study.trial(1).attempts == 2
+    assert verify(tmp_path / "s.db").ok

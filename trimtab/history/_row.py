@@ -106,12 +106,11 @@ class Row:
     def for_retry(self) -> Mapping[str, JSON] | None:
         """The body of the checkpoint that a broken-off attempt goes on from: the newest.
 
-        But not one of the last step whose report is missing, where an older one is there: with that, nothing would
-        be left to report.
+        But not one of the last step whose report is missing: with that, nothing would be left to report.
         """
         saved, end = self.saved or {}, min(self.until, self.budget or inf)
         steps = [step for step in saved if step < end or step <= (self.step or 0.0)]
-        return saved[max(steps or saved)] if saved else None
+        return saved[max(steps)] if steps else None
 
 
 def named(config: Mapping[str, Any], names: dict[str, str]) -> Mapping[str, Any]:
