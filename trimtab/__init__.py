@@ -42,7 +42,19 @@ if TYPE_CHECKING:
     from trimtab.search.random import RandomSearch
     from trimtab.search.tpe import TPE
     from trimtab.space import Bool, Choice, Const, Derived, Float, Int, Permutation, Simplex, Space, Subset
-    from trimtab.study import Failures, Patience, Study, Target, Time, delete, load, minimize, studies
+    from trimtab.study import (
+        Failures,
+        GpuHours,
+        Patience,
+        Study,
+        Target,
+        Time,
+        delete,
+        load,
+        minimize,
+        register,
+        studies,
+    )
 
 __version__ = "0.1.0"
 
@@ -66,7 +78,7 @@ _HOME = {
         "trimtab.search.random": "RandomSearch",
         "trimtab.search.tpe": "TPE",
         "trimtab.space": "Bool Choice Const Derived Float Int Permutation Simplex Space Subset",
-        "trimtab.study": "Failures Patience Study Target Time delete load minimize studies",
+        "trimtab.study": "Failures GpuHours Patience Study Target Time delete load minimize register studies",
     }.items()
     for name in names.split()
 }
@@ -82,6 +94,7 @@ __all__ = [
     "Failures",
     "Float",
     "Full",
+    "GpuHours",
     "Grid",
     "Halton",
     "Halving",
@@ -123,6 +136,7 @@ __all__ = [
     "delete",
     "load",
     "minimize",
+    "register",
     "studies",
 ]
 

@@ -94,12 +94,12 @@ class Registry:
                 f"{self.kind}={method!r} is already made, so {', '.join(settings)} can't be set here; "
                 f"set it where the {self.kind} is made."
             )
-        self._remember(method)
+        self.register(type(method))
         return method
 
-    def _remember(self, method: Any) -> None:
+    def register(self, cls: type[Any]) -> None:
         """A study keeps a method by its name, so this process has to find its class again under that name."""
-        name, cls = getattr(method, "name", None), type(method)
+        name = getattr(cls, "name", None)
         if not isinstance(name, str) or not name:
             raise TypeError(f'{cls.__name__} needs a name, as a class attribute: name: ClassVar[str] = "…".')
         if name not in self.known:
@@ -115,7 +115,15 @@ class Registry:
 
     def from_json(self, data: Mapping[str, JSON]) -> Any:
         """The method that to_json described, as this version makes it."""
-        return self.make(data["name"], **data.get("settings", {}))
+        try:
+            return self.make(data["name"], **data.get("settings", {}))
+        except UnknownName as error:
+            if error.name == data["name"]:
+                error.args = (
+                    f"This study's {self.kind} is called {error.name!r}, and no such class is known here. Import the "
+                    f"module that has it, with @tt.register above the class, or give another one: {self.kind}=….",
+                )
+            raise
 
     def describe(self) -> list[Row]:
         """A row for each method, in the order of names()."""

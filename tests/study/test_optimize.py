@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import signal
 import subprocess
@@ -10,12 +11,15 @@ import sys
 import textwrap
 import threading
 import time
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import trimtab as tt
+from trimtab.run.inline import Inline
+from trimtab.study import _times
 from trimtab.study.verify import verify
 
 SPACE = {"x": tt.Float(-1, 1)}
@@ -233,6 +237,25 @@ def test_ctrl_c_inside_the_objective_pauses_the_run(workers: int) -> None:
 # ── callbacks, time ──
 
 
+def test_an_objective_that_raises_it_itself_does_not_block_the_study(caplog: pytest.LogCaptureFixture) -> None:
+    def objective(trial: Any) -> float:
+        if trial.number == 1:
+            raise KeyboardInterrupt
+        return 1.0
+
+    s = study()
+    for _ in range(2):
+        with caplog.at_level(logging.INFO):
+            assert s.optimize(objective, trials=4).ended == "paused"
+    assert states(s) == ["finished", "queued"]
+    assert "s: trial 1 was left by Ctrl-C or a debugger; it goes on next time" in caplog.text
+    assert s.optimize(objective, trials=4).ended == "all trials have been started"
+    assert states(s) == ["finished", "failed", "finished", "finished"]
+    error = s.trial(1).error
+    assert error is not None
+    assert (error["kind"], error["text"].startswith("the objective was left by Keyb")) == ("KeyboardInterrupt", True)
+
+
 def test_callbacks_get_every_event_and_can_not_break_a_run(caplog: pytest.LogCaptureFixture) -> None:
     seen: list[str] = []
 
@@ -428,3 +451,56 @@ def test_a_storage_that_goes_away_is_an_error_and_never_a_new_study(tmp_path: Pa
     with pytest.raises(tt.StorageError, match="deleted or moved while in use"):
         s.optimize(objective, trials=5)
     assert not (tmp_path / "s.db").exists()
+
+
+# ── how long, and on what ──
+
+
+def test_until_the_end_of_a_slurm_job(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("SLURM_JOB_ID", "SLURM_JOB_END_TIME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(ValueError, match="no SLURM job"):
+        study().optimize(square, trials=1, timeout="slurm")
+    monkeypatch.setenv("SLURM_JOB_END_TIME", "5000")
+    assert (_times.until("slurm", 1000.0, 90.0), _times.until(None, 1.0), _times.until("2h", 100.0)) == (
+        4910.0,
+        math.inf,
+        7300.0,
+    )
+    s = study().optimize(square, trials=5, timeout="slurm")
+    assert (len(s), s.ended) == (0, "the time for this run is up")
+    monkeypatch.delenv("SLURM_JOB_END_TIME")
+    monkeypatch.setenv("SLURM_JOB_ID", "77")
+    program = tmp_path / "scontrol"
+    program.write_text("#!/bin/sh\necho JobId=$5 StartTime=2030-01-01T00:00:00 EndTime=$END Deadline=N/A\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setenv("END", "2030-01-01T02:00:00")
+    assert _times.slurm_end() == datetime(2030, 1, 1, 2).timestamp()
+    monkeypatch.setenv("END", "Unknown")
+    assert _times.slurm_end() == math.inf
+
+
+def test_workers_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Any] = []
+
+    class Pool(Inline):
+        def __init__(self, objective: Any, *_: Any, workers: Any, **__: Any) -> None:
+            asked.append(workers)
+            super().__init__(objective)
+
+    monkeypatch.setattr("trimtab.run.processes.Processes", Pool)
+    study().optimize(square, trials=1)
+    assert asked == [], "one, and here"
+    study().optimize(square, trials=1, per_trial={"cpu": 1})
+    study().optimize(square, trials=1, per_trial={"cpu": 1}, workers=1)
+    study().optimize(square, trials=1, workers=3)
+    assert asked == [None, 1, 3], "as many as fit, where there is something to fit"
+
+
+def test_a_gpu_that_is_not_there_is_an_error_before_a_trial(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    s = study()
+    with pytest.raises(tt.TrimtabError, match="per_trial asks for 1 GPU a trial, and this machine has none"):
+        s.optimize(square, trials=3, per_trial={"gpu": 1})
+    assert len(s) == 0

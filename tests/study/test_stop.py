@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 import trimtab as tt
+from trimtab.run.inline import Inline
+from trimtab.study._stop import rules_from_json
 
 SPACE = {"x": tt.Float(-1, 1)}
 
@@ -110,4 +112,55 @@ def test_a_stop_while_trials_run_cancels_none_of_their_results() -> None:
 @pytest.mark.parametrize("stop", [tt.Target(1.0), ["target"], "target", [tt.Target], 5])
 def test_what_is_no_rule(stop: Any) -> None:
     with pytest.raises(TypeError, match=r"a list of rules, such as \[tt.Target"):
+        tt.Study("s", SPACE, stop=stop)
+
+
+def test_time_of_every_attempt_counts() -> None:
+    s = study(tt.Time("10 s"), retry={"times": 3, "on": ["lost"]})
+    for _ in range(4):
+        t = s.ask(expires=1e-9)
+        s.tell(t, failed="no", cost=1.0)
+    t = s.ask()
+    s.tell(t, 1.0, cost={"seconds": 5.9, "joules": 3.0})
+    assert s._log.ledger.spent == {"seconds": 9.9, "joules": 3.0}
+    s.tell(s.ask(), 1.0, cost=0.2)
+    assert s.optimize(falling, more=1).ended == "time: the trials took 10 s of 10 s"
+
+
+def test_gpu_hours() -> None:
+    class Cards(Inline):
+        gpus = 2.0
+
+    def half_an_hour(trial: Any) -> float:
+        trial._started -= 1800
+        return falling(trial)
+
+    s = study(tt.GpuHours(3.0))
+    s.optimize(half_an_hour, trials=50, runner=Cards(half_an_hour))
+    assert len(s) == 3
+    assert s.ended == "gpu_hours: 3 of 3 were used"
+    assert s.trial(0).cost["gpu_seconds"] == pytest.approx(3600, rel=1e-3)
+    assert s.to_dicts()[0]["seconds"] == pytest.approx(1800, rel=1e-3)
+
+
+def test_a_table_says_the_same_as_a_list() -> None:
+    table = {"target": 0.5, "patience": 60, "failures": False, "time": "24h", "gpu_hours": 100}
+    rules = [tt.Target(0.5), tt.Patience(60), tt.Failures(None), tt.Time(86_400), tt.GpuHours(100)]
+    a, b = (tt.Study("s", SPACE, stop=stop) for stop in (table, rules))
+    assert a._log.ledger.definitions[0]["stop"] == b._log.ledger.definitions[0]["stop"]
+    assert rules_from_json(a._log.ledger.definitions[0]["stop"]) == rules
+
+
+@pytest.mark.parametrize(
+    ("stop", "error", "says"),
+    [
+        ({"tagret": 1.0}, tt.UnknownName, "Did you mean 'target'"),
+        ({"target": "low"}, TypeError, "target = 'low': a number was expected"),
+        ({"patience": 2.5}, TypeError, "patience = 2.5: a whole number was expected"),
+        ({"time": "soon"}, ValueError, "'soon' is no duration"),
+        ({"failures": True}, TypeError, "failures = True"),
+    ],
+)
+def test_tables_that_make_no_sense(stop: Any, error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says):
         tt.Study("s", SPACE, stop=stop)
