@@ -90,7 +90,7 @@ CASES: dict[str, tuple[Heading, Status, Moment]] = {
     "pausing, no steps": (HEAD, NOW, replace(AT, drain=replace(PAUSED, steps=False, wait=90.0))),
     "pausing, no steps, no grace": (HEAD, NOW, replace(AT, drain=replace(PAUSED, steps=False))),
     "pausing, steps unknown": (HEAD, NOW, replace(AT, drain=replace(PAUSED, steps=None))),
-    "pausing, programs": (HEAD, NOW, replace(AT, drain=replace(PAUSED, programs=True))),
+    "pausing, programs": (HEAD, NOW, replace(AT, drain=replace(PAUSED, steps=None, programs=True, wait=90.0))),
     "pausing, nothing runs": (HEAD, replace(NOW, running=0), replace(AT, drain=replace(PAUSED, trials=0))),
     "second Ctrl-C": (HEAD, NOW, replace(AT, drain=replace(PAUSED, now=True))),
     "time-out": (HEAD, NOW, replace(AT, drain=Drain("the time for this run is up", 2, steps=True))),

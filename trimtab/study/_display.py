@@ -75,7 +75,6 @@ class Display:
         self._version = -1
         self._looked = 0.0
         self._ended_before = 0
-        self._steps_before: dict[int, float] = {}  # where my trials were when they were asked to end
         self._live: Any = None  # Screen, Output or Lines
         self._hook: Callable[..., Any] | None = None
 
@@ -149,6 +148,7 @@ class Display:
             trials=len(mine),
             told=driver.log.ledger.closed is None,
             steps=True if not driver.deaf else False if without else None,
+            programs=type(driver.runner).__name__ == "Command",
             wait=max(0.0, wait),
             now=wait <= 0,
         )

@@ -38,7 +38,7 @@ class Drain:
     trials    that still run here
     told      they were asked to end at their next step; False: they run to their end
     steps     they have steps to end at; None where nobody knows yet
-    programs  they are programs, which are told to end
+    programs  they are programs, whose steps are their own affair
     wait      seconds until they are ended all the same
     now       they are being ended
     """
@@ -220,12 +220,13 @@ def drain_words(drain: Drain) -> tuple[str, str]:
     if not drain.told:
         run = "run" if s else "runs"
         return f"{n} trial{s} {run} to {'their' if s else 'its'} end", f"{n} still {run}"
-    if drain.programs:
-        return f"{n} program{s} told to end; {they} on next time", f"{n} program{s} told to end"
     if drain.steps:
         when = f"end{'' if s else 's'} at {'their' if s else 'its'} next step"
         return f"{n} trial{s} {when} and {go} on next time", f"{n} trial{s} {when}"
     until = f"up to {drain.wait:.0f} s" if drain.wait < inf else f"for {'their' if s else 'its'} end"
+    if drain.programs:
+        run = "run" if s else "runs"
+        return f"{n} program{s} {run} on; waiting {until}", f"{n} program{s} {run} on"
     if drain.steps is None:
         return f"waiting for {n} trial{s} to reach a step or the end", f"waiting for {n} trial{s}"
     whose = "they don't" if s else "it doesn't"
