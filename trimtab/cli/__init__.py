@@ -14,6 +14,7 @@ from typing import Any
 import click
 
 from trimtab.cli._complete import completion
+from trimtab.cli._import import import_
 from trimtab.cli._look import export, list_studies, log, show
 from trimtab.cli._mend import ask, correct, enqueue, invalidate, note, restore, retry, stop, tell
 from trimtab.cli._methods import compare, methods, report, verify
@@ -28,7 +29,7 @@ GROUPS = {
     "Look": (show, list_studies, log, export, compare, report),
     "Mend": (retry, enqueue, correct, invalidate, restore, note, stop),
     "By hand": (ask, tell),
-    "More": (methods, verify, completion),
+    "More": (methods, verify, import_, completion),
 }
 
 

@@ -12,14 +12,11 @@ from typing import Any
 import click
 
 from trimtab.cli import _complete as complete
+from trimtab.cli._options import as_json, named
 from trimtab.cli._target import Opened, found, numbers, opened, split, storage_of
 from trimtab.cli._toml import FileError
 from trimtab.cli._words import clean, say, say_json
 
-named = click.option(
-    "-s", "--study", "name", help="The study, where the storage holds several.", shell_complete=complete.studies
-)
-as_json = click.option("--json", "as_json", is_flag=True, help="For programs.")
 TEXT = (".csv", ".json", ".jsonl")
 
 
@@ -146,7 +143,11 @@ def _outputs(here: Opened, number: int) -> tuple[Path | None, list[Path]]:
 @click.command()
 @click.argument("target", required=False, shell_complete=complete.files)
 @click.option(
-    "-o", "--output", type=click.Path(dir_okay=False), help="A .csv, .json, .jsonl or .parquet file. Default: CSV here."
+    "-o",
+    "--output",
+    metavar="FILE",
+    type=click.Path(dir_okay=False),
+    help="A .csv, .json, .jsonl or .parquet file. Default: CSV here.",
 )
 @click.option("--what", type=click.Choice(["trials", "reports", "events"]), default="trials", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="JSON here instead of CSV.")

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from trimtab.cli import _complete as complete
-from trimtab.cli._look import named
+from trimtab.cli._options import NUMBER, named
 from trimtab.cli._set import pair
 from trimtab.cli._target import Opened, found, numbers, opened, split
 from trimtab.cli._toml import FileError, load
@@ -78,16 +78,16 @@ def retry(words: tuple[str, ...], name: str | None) -> int:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[TARGET] [NAME=VALUE …]", shell_complete=complete.try_words)
-@click.option("--trial", type=click.IntRange(min=0), help="The configuration of this trial.",
+@click.option("--trial", type=NUMBER, help="The configuration of this trial.",
               shell_complete=complete.numbers)  # fmt: skip
-@click.option("--seed", type=click.IntRange(min=0), help="Of the new trial: the same configuration once more.")
+@click.option("--seed", type=NUMBER, help="Of the new trial: the same configuration once more.")
 @named
 def enqueue(words: tuple[str, ...], trial: int | None, seed: int | None, name: str | None) -> int:
     """Try a configuration next. What is not said is filled in by the searcher.
 
     \b
     trimtab enqueue study.toml alpha=0.3 mode=safe
-    trimtab enqueue study.toml --trial 17 --seed 1       the same once more, with another seed
+    trimtab enqueue study.toml --trial 17 --seed 1     once more, with another seed
     """
     from trimtab.cli._try import typed_value
 
@@ -163,7 +163,7 @@ def note(words: tuple[str, ...], name: str | None) -> int:
 
 @click.command()
 @click.argument("target", required=False, shell_complete=complete.files)
-@click.option("--why", default="stopped by the user", help="Kept in the log.")
+@click.option("--why", metavar="TEXT", default="stopped by the user", help="Kept in the log.")
 @named
 def stop(target: str | None, why: str, name: str | None) -> int:
     """End a study, wherever it runs.
@@ -184,7 +184,9 @@ def stop(target: str | None, why: str, name: str | None) -> int:
 @click.command()
 @click.argument("target", required=False, shell_complete=complete.files)
 @click.option("--format", "form", type=click.Choice(["json", "env", "args"]), default="json", show_default=True)
-@click.option("--lease", help='Offer the trial again when it was not told in this time: seconds, or "2h".')
+@click.option(
+    "--lease", metavar="TIME", help='Offer the trial again when it was not told in this time: seconds, or "2h".'
+)
 @named
 def ask(target: str | None, form: str, lease: str | None, name: str | None) -> int:
     """A new trial to evaluate by hand.
@@ -237,7 +239,7 @@ def _word(value: Any) -> str:
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[TARGET] N METRIC=NUMBER …", shell_complete=complete.values)
-@click.option("--failed", help="It failed: why.")
+@click.option("--failed", metavar="WHY", help="It has no values: it failed.")
 @named
 def tell(words: tuple[str, ...], failed: str | None, name: str | None) -> int:
     """The end of a trial that was asked for by hand."""

@@ -8,7 +8,7 @@ from contextlib import closing
 import click
 
 from trimtab.cli import _complete as complete
-from trimtab.cli._look import as_json, named
+from trimtab.cli._options import as_json, named
 from trimtab.cli._rows import folded
 from trimtab.cli._target import opened
 from trimtab.cli._toml import FileError

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trimtab.cli import _complete as complete
+from trimtab.cli._options import COUNT, WithProgram
 from trimtab.cli._toml import FileError, Plan, load, optimize_keys
 from trimtab.cli._words import heard, say, say_json
 
@@ -22,30 +23,17 @@ if TYPE_CHECKING:
     from trimtab.study import Study
 
 
-class WithProgram(click.Command):
-    """A command whose words after `--` are a program and its arguments."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        ctx.meta["program"] = []
-        if "--" in args:
-            i = args.index("--")
-            ctx.meta["program"], args = args[i + 1 :], args[:i]
-        return super().parse_args(ctx, args)
-
-
 @click.command(cls=WithProgram)
 @click.argument("target", required=False, shell_complete=complete.files)
-@click.option("--trials", type=click.IntRange(min=1), help="The study's total. Default: what the file says.")
-@click.option("--more", type=click.IntRange(min=1), help="So many beyond those there are.")
-@click.option("--workers", type=click.IntRange(min=1), help="Trials at a time.")
-@click.option("--timeout", help='Time for this run: seconds, "4h", or "slurm".')
+@click.option("--trials", type=COUNT, help="The study's total. Default: what the file says.")
+@click.option("--more", type=COUNT, help="So many beyond those there are.")
+@click.option("--workers", type=COUNT, help="Trials at a time.")
+@click.option("--timeout", metavar="TIME", help='Time for this run: seconds, "4h", or "slurm".')
 @click.option(
     "--set", "settings", multiple=True, metavar="KEY=VALUE", shell_complete=complete.keys,
     help="Override the file, this time: --set run.workers=4.",
 )  # fmt: skip
-@click.option(
-    "--dry-run", type=click.IntRange(min=1), metavar="N", help="Show the first N trials; run and store nothing."
-)
+@click.option("--dry-run", type=COUNT, help="Show the first N trials; run and store nothing.")
 @click.option("--plain", is_flag=True, help="Lines instead of a live display.")
 @click.option("--json", "as_json", is_flag=True, help="What came of it, for programs.")
 @click.option("--schema", is_flag=True, help="Print the JSON Schema of study.toml, for editors.")
@@ -53,14 +41,16 @@ class WithProgram(click.Command):
     "-p", "domains", multiple=True, metavar="NAME=RANGE", shell_complete=complete.placeholders,
     help="Of a program: -p alpha=0.1..10:log -p mode=fast,safe.",
 )  # fmt: skip
-@click.option("--minimize", help='Of a program: a metric. Default "time".', shell_complete=complete.metrics)
-@click.option("--maximize", help="Of a program: a metric.", shell_complete=complete.metrics)
+@click.option(
+    "--minimize", metavar="METRIC", help='Of a program: a metric. Default "time".', shell_complete=complete.metrics
+)
+@click.option("--maximize", metavar="METRIC", help="Of a program: a metric.", shell_complete=complete.metrics)
 @click.option(
     "--metric", "metrics", multiple=True, metavar="NAME=SOURCE", help="Of a program: --metric 'gap=regex:gap (\\S+)'."
 )
-@click.option("--name", help="Of a program: the study's name.")
-@click.option("--storage", help="Of a program: where to keep it. Default NAME.db.")
-@click.option("--searcher", help="See `trimtab methods`.", shell_complete=complete.searchers)
+@click.option("--name", metavar="NAME", help="Of a program: the study's name.")
+@click.option("--storage", metavar="WHERE", help="Of a program: where to keep it. Default NAME.db.")
+@click.option("--searcher", metavar="NAME", help="See `trimtab methods`.", shell_complete=complete.searchers)
 @click.option("--save", type=click.Path(dir_okay=False), help="Of a program: write the study.toml that says the same.")
 @click.pass_context
 def run(

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 import click
 
 from trimtab.cli import _complete as complete
+from trimtab.cli._options import NUMBER
 from trimtab.cli._run import command
 from trimtab.cli._toml import FileError, Plan, load
 from trimtab.cli._words import heard, say
@@ -37,14 +38,14 @@ class ObjectiveFailed(Exception):
 
 @click.command("try")
 @click.argument("words", nargs=-1, metavar="[TARGET] [NAME=VALUE …]", shell_complete=complete.try_words)
-@click.option("--trial", type=click.IntRange(min=0), help="Take the configuration of this trial.",
+@click.option("--trial", type=NUMBER, help="Take the configuration of this trial.",
               shell_complete=complete.numbers)  # fmt: skip
 def try_(words: tuple[str, ...], trial: int | None) -> int:
     """One run here and now; nothing is recorded.
 
     \b
-    trimtab try study.toml alpha=0.3      the default configuration with alpha changed
-    trimtab try study.toml --trial 17     the configuration of trial 17
+    trimtab try study.toml alpha=0.3     the defaults with alpha changed
+    trimtab try study.toml --trial 17    the configuration of trial 17
     """
     from trimtab.cli._set import pair
     from trimtab.cli._target import opened, split, to_run

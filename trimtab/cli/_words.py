@@ -75,7 +75,7 @@ RULES: tuple[Rule, ...] = (
     (r"study\.failures\(\) or: ", ""),
     (r"study\.failures\(\)", "trimtab show TARGET --failures"),
     (r"study\.correct\((\d+), \{…\}, reason=\"…\"\)", 'trimtab correct TARGET \\1 METRIC=NUMBER --reason "…"'),
-    (r"study\.(invalidate|restore)\((\d+), reason=…\)", 'trimtab \\1 TARGET \\2 --reason "…"'),
+    (r"study\.(invalidate|restore)\((\d+), reason=(?:…|\"…\")\)", 'trimtab \\1 TARGET \\2 --reason "…"'),
     (r"study\.restore\((\d+)\)", r"trimtab restore TARGET \1"),
     (r"study\.tell\((\d+), …\)", r"trimtab tell TARGET \1 METRIC=NUMBER"),
     (r"study\.enqueue\(study\.trial\((\d+)\)\.config, seed=…\)", r"trimtab enqueue TARGET --trial \1 --seed 1"),
@@ -104,8 +104,10 @@ RULES: tuple[Rule, ...] = (
     (r"\bneeds reason=", "needs --reason"),
     (r"\b(?:n=|reason=|trials=|more=|workers=|timeout=|failed=)(?=[\s.,;:)]|$)", lambda m: f"--{m[0][:-1]}"),
     (r"\b(workers|more)=(\d+)", r"--\1 \2"),
+    (r"\brename=\"([^\"]*)\"", lambda m: f"--rename {shlex.quote(m[1])}"),
     (r"\b(if_exists)=\"(\w+)\"", _setting),
     # keys of the file
+    (r": ([a-z_]+)= (?=an? |\")", r": \1 = "),
     (r"\b([a-z_]+)=(?=[\s.,;:)]|$)", r"\1"),
 )  # fmt: skip
 FILE = tuple(
