@@ -1,11 +1,11 @@
 """From objectives and constraints as they were measured to targets a Gaussian process can believe in.
 
 Idea    Values are kept as they are up to a knee, five times as far above the best one as the median of the early
-        trials; above it a value counts by its logarithm. One diverged run then costs the model nothing, and a smooth
-        minimum stays as smooth as it was. Early trials, because the median of all comes down to the best as a search
-        closes in, and a model that magnifies its own basin never looks elsewhere. Then mean 0 and deviation 1. A failed
-        trial counts like the worst value. Constraints are squeezed from 0 outwards, so that the limit stays 0. Several
-        objectives become one by weights drawn for the trial (augmented Chebyshev).
+        trials; above it a value counts by the logarithm of its logarithm. One diverged run then costs the model
+        nothing, and a smooth minimum stays as smooth as it was. Early trials, because the median of all comes down to
+        the best as a search closes in, and a model that magnifies its own basin never looks elsewhere. Then mean 0 and
+        deviation 1. A failed trial counts like the worst value. Constraints are squeezed from 0 outwards, so that the
+        limit stays 0. Several objectives become one by weights drawn for the trial (augmented Chebyshev).
 Source  Own work, near the half-rank warping of Song et al., The Vizier Gaussian Process Bandit Algorithm, 2024, section
         3.2, but smooth. Weights: Knowles, ParEGO, IEEE TEC 10(1), 2006, eq. 2.
 Units   All is divided by a power of two first, so that neither 1e308 nor 1e-308 overflows, and a change of units by a
@@ -30,7 +30,7 @@ RHO = 0.05  # weight of the sum beside the maximum (ParEGO)
 class Target:
     """Standardised values (n,), the standardised variance of each where it was measured (0: not), and the way back.
 
-    Squeezed: u for u <= 0, log(1 + u) above, where u = (value - knee) / width, in units of 2**power.
+    Squeezed: u for u <= 0, log(1 + log(1 + u)) above, where u = (value - knee) / width, in units of 2**power.
     """
 
     y: Floats
@@ -44,7 +44,7 @@ class Target:
     def back(self, z: float) -> float:
         """The value that a standardised one stands for."""
         u = self.mean + self.sd * z
-        u = float(np.expm1(min(u, 500.0))) if u > 0 else u
+        u = float(np.expm1(np.expm1(min(u, 6.0)))) if u > 0 else u
         value = self.knee + self.width * u
         try:
             return ldexp(value, self.power)
@@ -71,9 +71,10 @@ def target(values: Floats, sem: Floats) -> Target:
     if not width > 0:
         return Target(np.zeros(n), np.zeros(n))
     u = (y - knee) / width
-    squeezed = np.where(u > 0, np.log1p(np.maximum(u, 0.0)), u)
+    above = np.log1p(np.maximum(u, 0.0))
+    squeezed = np.where(u > 0, np.log1p(above), u)
     squeezed = np.where(good, squeezed, squeezed[good].max())
-    slope = 1.0 / (1.0 + np.maximum(u, 0.0)) / width
+    slope = 1.0 / (1.0 + np.maximum(u, 0.0)) / (1.0 + above) / width
     mean, sd = float(squeezed.mean()), float(squeezed.std())
     if not sd > 0:
         return Target(np.zeros(n), np.zeros(n))
