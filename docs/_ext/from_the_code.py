@@ -60,17 +60,15 @@ def searchers() -> str:
 
 
 def schedulers() -> str:
-    """Schedulers × what they declare."""
+    """Schedulers: what they do, and the rungs that they make."""
     from trimtab.schedule._registry import REGISTRY, describe
 
     rows = []
     for row in describe():
-        cls = REGISTRY.load(row.name)
-        made = cls(**({"max": 81} if "max" in row.settings else {}))
-        rungs = ", ".join(f"{level:g}" for level in made.levels) or "–"
-        judges = "after every report" if cls.listens == "all" else "at the rungs" if made.levels else "–"
-        rows.append([f"`{row.name}`", judges, rungs, cls.resource, tick(cls.needs_chooser)])
-    return table(["scheduler", "judges", "rungs with `max_budget=81`", "counts", "needs a searcher that chooses"], rows)
+        made = REGISTRY.make(row.name, **({"max": 81} if "max" in row.settings else {}))
+        rungs = ", ".join(f"{level:g}" for level in made.levels) or "none"
+        rows.append([f"`{row.name}`", _escaped(row.summary), rungs, tick(made.needs_chooser)])
+    return table(["scheduler", "what it does", "rungs with `max_budget=81`", "needs a searcher that chooses"], rows)
 
 
 def settings_of_searchers() -> str:
@@ -219,11 +217,14 @@ class FromTheCode(SphinxDirective):
 
 # ── docstrings ───────────────────────────────────────────────────────────────────────────────────────────────────
 
+UNDERLINED = re.compile(r"^-{4,}$")  # sections as numpy and scikit-learn write them
 COLUMNS = re.compile(r"^(\S+(?:,? \S+)*?)\s{2,}(?=\S)")
 
 
 def as_rst(lines: Sequence[str]) -> list[str]:
     """A docstring in this project's plain style, as reStructuredText: columns to definitions, samples to literals."""
+    if any(UNDERLINED.match(line) for line in lines):
+        return _sections(lines)
     out: list[str] = []
     for paragraph in _paragraphs(lines):
         head = COLUMNS.match(paragraph[0])
@@ -237,6 +238,24 @@ def as_rst(lines: Sequence[str]) -> list[str]:
             out += [""]
         else:
             out += [*(_escaped(line.strip()) for line in paragraph), ""]
+    return out
+
+
+def _sections(lines: Sequence[str]) -> list[str]:
+    """numpy's style: titles underlined, entries "name : type" with their text indented below."""
+    out: list[str] = []
+    inside = samples = False
+    for i, line in enumerate(lines):
+        if i + 1 < len(lines) and UNDERLINED.match(lines[i + 1]):
+            inside, samples = line.strip() in ("Parameters", "Attributes"), line.strip() == "Examples"
+            out += ["", f".. rubric:: {line}", ""]
+        elif not UNDERLINED.match(line):
+            if inside and line.strip() and not line.startswith(" "):
+                names, _, kind = line.partition(" : ")
+                out += [f"``{names}``" + (f" : {_escaped(kind)}" if kind else "")]
+            else:
+                indent = line[: len(line) - len(line.lstrip())]
+                out += [line if samples else indent + _escaped(line.strip())]
     return out
 
 
