@@ -168,6 +168,12 @@ def test_settings_lie_over_the_file(tmp_path: Path) -> None:
     assert plan.study["searcher"] == "random"
     assert plan.space is not None
     assert plan.space["lr"] == "1e-4..1.0 log"
+    plan = load(file, ["space.model.svm.C=1..2", 'space."odd name"=1..8', "run.env.A=b c", "stop.failures=3"])
+    assert plan.space is not None
+    assert plan.space["model"]["branches"]["svm"] == {"C": "1..2"}  # the branches go without saying
+    assert plan.space["odd name"] == "1..8"
+    with pytest.raises(FileError, match=r'^--set run\.workrs=3: \[run\] has no "workrs"\. Did you mean \'workers\'\?'):
+        load(file, ["run.workrs=3"])
     with pytest.raises(FileError, match="write key=value"):
         load(file, ["workers"])
     with pytest.raises(FileError, match="is no table"):
@@ -203,6 +209,17 @@ def test_domains_on_the_line() -> None:
     assert _line.domain("n=1,2,4") == ("n", [1, 2, 4])
     assert _line.domain("simd=true,false") == ("simd", [True, False])
     assert _line.domain("seed=3") == ("seed", 3)
+    assert _line.domain("lr=1e-5..0.1 log default=1e-3") == ("lr", "1e-5..0.1 log default=1e-3")
+    assert _line.domain("n=1..9:log:when=mode == 'a'") == ("n", "1..9:log:when=mode == 'a'")
+    assert _line.domain("a=0..1 when b = 3")[1] == "0..1 when b = 3"
+    choice = {"type": "choice", "choices": ["s", "m", "l"]}
+    assert _line.domain("size=s,m,l:ordered:default=m") == ("size", {**choice, "ordered": True, "default": "m"})
+    assert _line.domain("size=s,m,l when a > 2") == ("size", {**choice, "when": "a > 2"})
+    assert _line.domain("simd=true,false default=true") == ("simd", {"type": "bool", "default": True})
+    assert _line.domain("k=3 when a > 2") == ("k", {"type": "const", "value": 3, "when": "a > 2"})
+    assert _line.domain("url=http://a:80/x,b") == ("url", ["http://a:80/x", "b"])
+    assert _line.domain('q="a,b",c') == ("q", ["a,b", "c"])
+    assert _line.domain("when=2024-01-01,x") == ("when", ["2024-01-01", "x"])
     with pytest.raises(FileError, match="write name=range"):
         _line.domain("alpha")
 

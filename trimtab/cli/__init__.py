@@ -1,11 +1,12 @@
 """The command line: `trimtab VERB TARGET [words]`. A face: nothing imports it.
 
-Exit codes: 0 done · 1 the study ended with no finished trial · 2 wrong use · 3 interrupted, can be continued ·
-4 the storage can't be reached. Errors are one sentence; --debug adds where they came from.
+Exit codes: 0 done · 1 the study ended with no finished trial (of ask: it has ended) · 2 wrong use · 3 interrupted, can
+be continued · 4 the storage can't be reached. Errors are one sentence; --debug adds where they came from.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from collections.abc import Sequence
@@ -21,7 +22,7 @@ from trimtab.cli._methods import compare, methods, report, verify
 from trimtab.cli._run import init, run
 from trimtab.cli._try import ObjectiveFailed, try_
 from trimtab.cli._words import known_target, say, shell_words, spoken
-from trimtab.errors import StorageError, StudyStopped, TrimtabError
+from trimtab.errors import StorageError, StudyFinished, StudyStopped, TrimtabError
 
 DONE, NOTHING, WRONG, INTERRUPTED, AWAY = range(5)
 GROUPS = {
@@ -51,11 +52,14 @@ class Trimtab(click.Group):
         try:
             with spoken():
                 return super().invoke(ctx)
+        except BrokenPipeError:  # `trimtab show … | head`: enough was read
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return DONE
         except ObjectiveFailed as failed:
             say(failed.shown, err=True)
             return NOTHING
         except TrimtabError as error:
-            return _told(error, NOTHING if isinstance(error, StudyStopped) else AWAY if _away(error) else WRONG, ctx)
+            return _told(error, _code(error), ctx)
         except (TypeError, ValueError) as error:
             if not _from_trimtab(error):
                 raise
@@ -79,8 +83,10 @@ def _raises(line: str | None) -> bool:
     return line is None or line.lstrip().startswith("raise ")
 
 
-def _away(error: TrimtabError) -> bool:
-    return isinstance(error, StorageError)
+def _code(error: TrimtabError) -> int:
+    if isinstance(error, (StudyStopped, StudyFinished)):
+        return NOTHING
+    return AWAY if isinstance(error, StorageError) else WRONG
 
 
 @click.group(cls=Trimtab, context_settings={"help_option_names": ["-h", "--help"]}, no_args_is_help=True)
@@ -124,7 +130,7 @@ def code_of(argv: Sequence[str]) -> int:
         _usage(error)
         return WRONG
     except (KeyboardInterrupt, click.Abort):
-        say("Interrupted. The same command continues.", err=True)
+        say("Interrupted." + " The same command continues." * ("run" in mine[:1]), err=True)
         return INTERRUPTED
 
 
