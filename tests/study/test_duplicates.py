@@ -96,7 +96,7 @@ def test_the_policy_may_change() -> None:
     s, _ = run("avoid", 6)
     store = s._log.storage
     again = tt.Study("s", SIX, duplicates="allow", storage=store)
-    assert again.changes == ["duplicates: avoid -> allow"]
+    assert again.changes == ["duplicates: avoid → allow"]
     assert len(again.optimize(lambda t: 0.0, more=3)) == 9
     with pytest.raises(tt.UnknownName, match="allow, avoid, reuse"):
         tt.Study("s", SIX, duplicates="never", storage=store)

@@ -62,6 +62,7 @@ def test_narrowing_keeps_old_trials_as_evidence(path: Path) -> None:
     assert len(s.changes) == 2
     assert len(s.history) == 8
     assert s.best == best, "outside, and still the best that was seen"
+    assert (best.outside, s.best.outside) == (False, True)
     assert not s.space.inside(s.best.config)
     assert all(0.5 <= t.config["x"] <= 1 and t.config["k"] >= 2 for t in go_on(s))
     with pytest.raises(tt.SpaceError, match="outside"):

@@ -177,6 +177,17 @@ def test_parquet_reads_back(study: tt.Study, tmp_path: Path) -> None:
     assert pd.read_parquet(tmp_path / "u.parquet")["value"].notna().sum() == 6
 
 
+def test_arrow(study: tt.Study) -> None:
+    pytest.importorskip("pyarrow")
+    table = study.to_arrow()
+    assert table.column_names == _tables.columns_of(study.to_dicts())
+    assert table["number"].to_pylist() == [t.number for t in study.trials]
+    began = table["began"].to_pylist()[0]
+    assert (began.tzinfo is not None, abs(began.timestamp() - study.trial(0).began) < 0.01) == (True, True)
+    assert study.to_arrow(reports=True).num_rows == len(study.to_dicts(reports=True))
+    assert tt.Study("none", {"x": tt.Float(0, 1)}).to_arrow().num_rows == 0
+
+
 def test_unknown_forms_are_refused(study: tt.Study, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match=r"\.csv"):
         study.export(tmp_path / "t.xlsx")

@@ -453,4 +453,5 @@ class Ledger:
             source=row.source, parents=row.parents, cost=row.cost, error=row.error if private else None,
             notes=row.notes if private else EMPTY, attempts=row.attempt if private else 0,
             began=row.began if private else None, ended=row.ended if private else None,
+            _space=None if self.definitions[-1].get("open") else self.space,
         )  # fmt: skip

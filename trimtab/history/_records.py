@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
-from trimtab.errors import MultiObjective
+from trimtab.errors import MultiObjective, SpaceError
 from trimtab.log import JSON
 
 
@@ -30,6 +31,7 @@ class Trial:
     step     the last step that counts
     cost     {"seconds": …, …}
     error    {"kind", "text", "where", …} of a failed trial, else None
+    outside  whether the configuration is outside the present space
     attempts how often it was started; 0 where attempts are nobody's business (methods)
     """
 
@@ -54,6 +56,7 @@ class Trial:
     attempts: int = 0
     began: float | None = None
     ended: float | None = None
+    _space: Any = field(default=None, repr=False, compare=False)  # the space in force; None: define by run
 
     @property
     def value(self) -> float:
@@ -64,6 +67,17 @@ class Trial:
                 "so there is no single value. Use trial.values."
             )
         return next(iter(self.values.values()))
+
+    @property
+    def outside(self) -> bool:
+        """Whether the space was changed so that it can't propose this configuration any more. It may still be best."""
+        if self._space is None:
+            return False
+        try:  # names that came or went since don't matter
+            self._space.check({k: v for k, v in self.config.items() if k in self._space}, partial=True)
+        except SpaceError:
+            return True
+        return False
 
     @property
     def feasible(self) -> bool:

@@ -234,7 +234,7 @@ class Driver:
                 body = {"state": "cancelled", "cost": event.body.get("cost", {})}
                 out.append(Event("ended", body, event.trial, event.attempt, event.at, self.id))
             self._forget(row.number)
-            self.ended += event.body["state"] in ("finished", "stopped", "failed")
+            self.ended += out[-1].body["state"] in ("finished", "stopped", "failed")
             if event.body["state"] == "cancelled" and not self.draining:  # nobody asked: Ctrl-C inside the objective
                 say("paused", f"{self.name}: trial {row.number} was left by Ctrl-C or a debugger; it goes on next time")
                 self.drain("paused")
@@ -391,6 +391,7 @@ class Driver:
             if twin.constraints:
                 body["constraints"] = dict(twin.constraints)
             self._forget(row.number)
+            self.ended += 1
             self.log.write(Event("ended", body, row.number, row.attempt, self.runner.now(), self.id))
             return
         run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)

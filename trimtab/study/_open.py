@@ -70,6 +70,12 @@ def minimize(
     Further keywords go to Study(…): name, storage, searcher, …. Without name and storage it is kept in memory.
     Returns the study.
     """
+    for word in ("minimize", "maximize"):
+        if word in study:
+            raise TypeError(
+                "minimize() names its objective itself: the value that is returned. "
+                f"For a metric with a name: tt.Study(…, {word}={study[word]!r}).optimize(…)."
+            )
     if not {"name", "storage"} & set(study):
         study["storage"] = Memory()  # a nameless one is nothing to go on with
     made = Study(study.pop("name", "minimize"), study.pop("space", None), minimize="value", seed=seed, **study)

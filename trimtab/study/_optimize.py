@@ -98,6 +98,7 @@ def optimize(study: Study, objective: Objective, call: Call) -> Study:
                 _leave(driver, runner, own=call.runner is None)
     finally:
         study._current()
+        study.ran = driver.ended
         driver.watch.close(driver)
     return study
 

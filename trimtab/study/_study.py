@@ -113,6 +113,7 @@ class Study:
         self._folder = Path(folder).absolute() if folder and not self._remote else outputs_of(log.storage)
         self.changes: list[str] = []  # what this call changed in a stored study, a line each
         self.ended = str((log.ledger.closed or {}).get("text", ""))  # why the last optimize(), or the study, ended
+        self.ran = 0  # how many trials the last optimize() here has ended; other drivers' are not among them
         self._me = f"hand:{uuid.uuid4().hex[:8]}"
         self._read_methods()
 
@@ -292,6 +293,12 @@ class Study:
 
         self._log.refresh()
         return _tables.to_pandas(self._log.ledger, self.trials, reports=reports, style=style)
+
+    def to_arrow(self, *, reports: bool = False) -> Any:
+        """A pyarrow.Table: one row a trial, or with reports=True one a report."""
+        from trimtab.study import _tables
+
+        return _tables.to_arrow(self.to_dicts(reports=reports), "make an Arrow table")
 
     def export(self, path: str | Path, *, what: str = "trials") -> None:
         """Write trials, reports or events to a .csv, .json, .jsonl or .parquet file."""

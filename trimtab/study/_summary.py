@@ -68,16 +68,16 @@ def _folded(line: str, width: int | None) -> list[str]:
     """A line in the width of the page: what stands apart in it stays whole, later parts go under the first."""
     if width is None or cells(line) <= width:
         return [line]
-    label = re.match(r"\s*\S+\s{2,}", line)
-    indent = " " * min(len(label[0]) if label else 4, width // 2)
+    label = re.match(r"\s*\S+\s{2,}|\s+", line)
+    first = label[0] if label and len(label[0]) <= width // 2 else ""
+    indent = " " * max(len(first), 4)
     out = [""]
-    for part in re.split(r"(?<=\S)(?=\s{3,}\S)", line[len(indent) :] if label else line):
+    for part in re.split(r"(?<=\S)(?=\s{3,}\S)", line[len(first) :]):
         if out[-1] and cells(out[-1] + part) > width - len(indent):
             out.append(part.lstrip())
         else:
             out[-1] += part
     out = [row for part in out for row in textwrap.wrap(part, width - len(indent), break_on_hyphens=False)]
-    first = line[: len(indent)] if label else ""
     return [(indent if i else first) + row for i, row in enumerate(out)]
 
 
@@ -88,9 +88,20 @@ def done_line(study: Study, total: int, target: str) -> str:
     closed = study._log.ledger.closed
     if closed is not None:
         way = _run_line(target, total) if closed["rule"] == "user" else f"change [stop] in {target}"
-        return f"{_name(study)}: ended — {closed['text']} ({of} trials{_best(now)}). To go on: {way}"
+        return _ending(
+            f"{_name(study)}: ended — {clean(closed['text'])} ({of} trials{_best(now)}).", f"To go on: {way}"
+        )
     more = f"Go on: {_run_line(target, total)}" if target else ""
-    return f"{_name(study)}: done — {of} trials{_best(now)}. {more}".rstrip()
+    return _ending(f"{_name(study)}: done — {of} trials{_best(now)}.", more)
+
+
+def _ending(told: str, then: str) -> str:
+    """One line; on a terminal that is narrower, what to do next stands in a line of its own, whole."""
+    width = _columns()
+    whole = f"{told} {then}".rstrip()
+    if width is None or cells(whole) <= width:
+        return whole
+    return "\n".join([*_folded(told, width), f"  {then}"])
 
 
 def paused_line(study: Study, total: int | None) -> str:
@@ -99,7 +110,7 @@ def paused_line(study: Study, total: int | None) -> str:
     waiting = now.queued + now.running
     again = f" {waiting} trial{'s go' if waiting != 1 else ' goes'} on next time." if waiting else ""
     of = f"{now.ended}/{total}" if total else f"{now.ended} trials"
-    return f"{_name(study)}: paused at {of}{_best(now)}.{again} The same command continues."
+    return _ending(f"{_name(study)}: paused at {of}{_best(now)}.{again}", "The same command continues.")
 
 
 def bad_line(study: Study, target: str) -> str:
@@ -109,7 +120,9 @@ def bad_line(study: Study, target: str) -> str:
         f"{g['count']} × {g['kind']}" + (f" at {g['where'].split(' ')[0]}" if g["where"] else "") for g in groups[:3]
     )
     n, told = len(study), f" ({told})" if told else ""
-    return f"{_name(study)}: {n} trial{'s' * (n != 1)}, none finished{told}. trimtab show {target} --failures"
+    return _ending(
+        f"{_name(study)}: {n} trial{'s' * (n != 1)}, none finished{told}.", f"trimtab show {target} --failures"
+    )
 
 
 def _name(study: Study) -> str:
@@ -142,11 +155,7 @@ def _headline(study: Study, now: Status, seconds: float | None, before: int, wid
     words += [f"{now.paused} paused"] * bool(now.paused) + [f"{now.invalid} invalid"] * bool(now.invalid)
     took = ""
     if seconds is not None:
-        took = (
-            f" in {duration(seconds)}"
-            if not before
-            else f" ({now.counted - before} of them now, in {duration(seconds)})"
-        )
+        took = f" in {duration(seconds)}" if not before else f" ({study.ran} of them now, in {duration(seconds)})"
     trials = f"{now.counted} trial{'s' * (now.counted != 1)}"
     head = f"{_name(study)}: {trials}{took} — {', '.join(words)}"
     if not study.ended:
@@ -256,26 +265,28 @@ def trial_page(study: Study, number: int, target: str = "", folder: Path | None 
     spent = trial.cost.get("seconds")
     after = f" after {duration(spent)}" if spent is not None else ""
     tries = f", attempt {trial.attempts}" if trial.attempts > 1 else ""
-    lines = [f"trial {number}   {trial.state}{after}{tries}"]
+    rows: list[tuple[str, str]] = []  # (label, text); a further line of the same label has none
     for name, values in (("values", trial.values), ("metrics", _others(trial))):
         if values:
-            words = "   ".join(f"{k} {v:g}{_sem(trial.sem, k)}" for k, v in values.items())
-            lines.append(f"  {name:<11} {words}")
-    lines += [f"  {'limit' if not i else '':<11} {_limit(k, v)}" for i, (k, v) in enumerate(trial.constraints.items())]
-    lines.append(f"  {'config':<11} " + "   ".join(f"{k} {plain(v)}" for k, v in trial.config.items()))
-    lines += [f"  {'why' if not i else '':<11} {line}" for i, line in enumerate(told["lines"])]
-    lines += _reports(ledger, number)
+            rows.append((name, "   ".join(f"{k} {v:g}{_sem(trial.sem, k)}" for k, v in values.items())))
+    rows += [("limit", _limit(k, v)) for k, v in trial.constraints.items()]
+    rows.append(("config", "   ".join(f"{k} {plain(v)}" for k, v in trial.config.items())))
+    rows += [("why", line) for line in told["lines"] if not (trial.error and line.startswith("failed: "))]
+    rows += [("reports", line) for line in _reports(ledger, number)]
     if trial.error:
         where = f" at {trial.error['where']}" if trial.error.get("where") else ""
-        lines.append(f"  {'error':<11} {trial.error.get('kind', '')}{where}")
-        lines += [f"  {'':<11} {line}" for line in str(trial.error.get("text", "")).splitlines()[:5]]
-    lines += _output(folder or study._folder, number)
-    again = []
+        rows.append(("error", f"{trial.error.get('kind', '')}{where}"))
+        rows += [("error", line) for line in str(trial.error.get("text", "")).splitlines()[:5]]
+    rows += [("output", line) for line in _output(folder or study._folder, number)]
     if target.endswith(".toml"):  # a database doesn't say what to run
-        again.append(f"trimtab try {target} --trial {number}        (here, nothing recorded)")
+        rows.append(("again", f"trimtab try {target} --trial {number}        (here, nothing recorded)"))
     if target and row.state is State.FAILED:
-        again.append(f"trimtab retry {target} {number}              (recorded as attempt {trial.attempts + 1})")
-    lines += [f"  {'again' if not i else '':<11} {line}" for i, line in enumerate(again)]
+        tries_next = f"(recorded as attempt {trial.attempts + 1})"
+        rows.append(("again", f"trimtab retry {target} {number}              {tries_next}"))
+    width, before, lines = _columns(), "", [f"trial {number}   {trial.state}{after}{tries}"]
+    for label, text in rows:
+        lines += _folded(f"  {'' if label == before else label:<11} {clean(text)}", width)
+        before = label
     return "\n".join(lines)
 
 
@@ -307,7 +318,7 @@ def _reports(ledger: Ledger, number: int) -> list[str]:
         if not math.isnan(value)
     ]
     more = f"   … {len(points) - SHOWN_REPORTS} more" if len(points) > SHOWN_REPORTS else ""
-    return [f"  {'reports':<11} {'   '.join(points[:SHOWN_REPORTS])}{more}"]
+    return ["   ".join(points[:SHOWN_REPORTS]) + more]
 
 
 def _output(folder: Path | None, number: int) -> list[str]:
@@ -316,7 +327,7 @@ def _output(folder: Path | None, number: int) -> list[str]:
     if place is None or not files:
         return []
     told = "  ".join(f"{f.name} ({f.read_bytes().count(10)} lines)" for f in files)
-    return [f"  {'output':<11} {near(place)}/{told}"]
+    return [f"{near(place)}/{told}"]
 
 
 def failures_page(study: Study) -> str:
@@ -328,9 +339,9 @@ def failures_page(study: Study) -> str:
     for group in groups:
         where = f"   {group['where']}" if group["where"] else ""
         numbers = ", ".join(map(str, group["trials"][:12])) + (" …" if group["count"] > 12 else "")
-        lines.append(f"{group['count']} × {group['kind']}: {group['text']}{where}")
+        lines.append(clean(f"{group['count']} × {group['kind']}: {group['text']}{where}"))
         lines.append(f"    trial{'s' * (group['count'] != 1)} {numbers}")
-    return "\n".join(lines)
+    return "\n".join(row for line in lines for row in _folded(line, _columns()))
 
 
 def overview(study: Study, target: str) -> str:

@@ -317,16 +317,26 @@ def _time(at: float) -> str:
     return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
+def to_arrow(rows: Sequence[Mapping[str, Any]], to: str) -> Any:
+    """Rows as a pyarrow.Table. Columns of lists, dicts or values of several kinds are JSON text."""
+    arrow: Any = need("pyarrow", extra="parquet", to=to)
+    columns = {name: [row.get(name) for row in rows] for name in columns_of(rows)}
+    times = {name: columns[name] for name in TIMES if all(isinstance(v, float | None) for v in columns.get(name, [""]))}
+    utc = arrow.timestamp("ms", tz="UTC")
+    stamped = {n: arrow.array([v if v is None else round(1e3 * v) for v in c], utc) for n, c in times.items()}
+    return arrow.table({name: stamped.get(name, _alike(column)) for name, column in columns.items()})
+
+
+def _alike(column: Sequence[Any]) -> list[Any]:
+    """Values of one kind: numbers stay numbers where all are; else what is no text becomes JSON."""
+    kinds = {type(v) for v in column if v is not None}
+    if kinds <= {int, float} or (len(kinds) < 2 and not kinds & {dict, list}):
+        return [float(v) if v is not None and float in kinds else v for v in column]
+    return [v if v is None or isinstance(v, str) else json.dumps(v) for v in column]
+
+
 def _parquet(rows: Sequence[Mapping[str, Any]], path: Path) -> None:
-    frames: Any = need("pandas", extra="parquet", to=f"write {path.name}")
-    need("pyarrow", extra="parquet", to=f"write {path.name}")
-    frame = frames.DataFrame(list(rows), columns=columns_of(rows))
-    for name in frame.columns:
-        kinds = {type(v) for v in frame[name].dropna()}
-        if kinds & {dict, list} or len(kinds - {int, float}) > 1 or (len(kinds) > 1 and str in kinds):
-            frame[name] = [None if _missing(v) else v if isinstance(v, str) else json.dumps(v) for v in frame[name]]
-    frame.to_parquet(path, index=False)
+    table = to_arrow(rows, f"write {path.name}")
+    from pyarrow.parquet import write_table
 
-
-def _missing(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))
+    write_table(table, path)
