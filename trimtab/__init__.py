@@ -55,6 +55,7 @@ if TYPE_CHECKING:
         register,
         studies,
     )
+    from trimtab.study._compare import compare
 
 __version__ = "0.1.0"
 
@@ -78,6 +79,7 @@ _HOME = {
         "trimtab.search.random": "RandomSearch",
         "trimtab.search.tpe": "TPE",
         "trimtab.space": "Bool Choice Const Derived Float Int Permutation Simplex Space Subset",
+        "trimtab.study._compare": "compare",
         "trimtab.study": "Failures GpuHours Patience Study Target Time delete load minimize register studies",
     }.items()
     for name in names.split()
@@ -132,6 +134,7 @@ __all__ = [
     "UnknownName",
     "Unsupported",
     "__version__",
+    "compare",
     "current_trial",
     "delete",
     "load",
