@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -351,6 +353,22 @@ def test_objects_behind_labels_and_branches() -> None:
     assert s.best.config["act"] == "relu", "what is read from the log has the label"
     assert s.space.resolve(s.best.config)["act"] is relu
     assert s.rerun(s.best, objective) == 0.0
+
+
+def test_what_a_study_in_memory_put_into_files_goes_with_it(tmp_path: Path) -> None:
+    s = study().optimize(lambda t: t["x"], trials=2, workers=2)
+    home = s._home()
+    assert (home / "000" / "stdout").exists()
+    del s
+    gc.collect()
+    assert not home.exists()
+    s = study().optimize(lambda t: t["x"], trials=2, workers=2)
+    home = s._home()
+    s.save(tmp_path / "s.db").close()
+    del s
+    gc.collect()
+    assert (home / "000" / "stdout").exists(), "it was saved, and its checkpoints are there"
+    shutil.rmtree(home)
 
 
 # ── several processes ──

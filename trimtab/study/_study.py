@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
 import time
 import uuid
@@ -23,7 +24,7 @@ from trimtab.protocol import Need, Objective, Scheduler, Searcher, Storage
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
-from trimtab.storage import open_storage, open_stored
+from trimtab.storage import Memory, open_storage, open_stored
 from trimtab.study import _hand, _mend
 from trimtab.study._asked import Asked
 from trimtab.study._begin import found_or_made, given_or_usual, named_storage, outputs_of, so_far
@@ -465,6 +466,8 @@ class Study:
             for i in range(1, len(events), BATCH):
                 store.append(study, events[i : i + BATCH], new_id())
                 told(min(i + BATCH, len(events)), len(events))
+        if self._scratch is not None:
+            self._scratch.detach()  # the copy's checkpoints and outputs lie there
         return Study.load(store, name)
 
     save = copy
@@ -473,11 +476,14 @@ class Study:
         """Let go of the storage."""
         self._log.storage.close()
 
+    _scratch: weakref.finalize[..., Study] | None = None  # removes a temporary folder
+
     def _home(self) -> Path:
         """The folder for outputs and checkpoints; a temporary one where the study has none."""
         if self._folder is None:
             self._folder = Path(tempfile.mkdtemp(prefix="trimtab-"))
-            weakref.finalize(self, _drop_if_empty, str(self._folder))  # most studies in memory put nothing there
+            goes = isinstance(self._log.storage, Memory)  # with a study in memory, unless it is saved
+            self._scratch = weakref.finalize(self, _drop if goes else _drop_if_empty, str(self._folder))
         return self._folder
 
     def _checkpoints(self, trial: int, attempt: int) -> str:
@@ -506,6 +512,10 @@ class Study:
     def _numbers(self, trials: Any) -> list[int]:
         many = trials if isinstance(trials, (list, tuple, range, np.ndarray)) else [trials]
         return [self._number(t) for t in many]
+
+
+def _drop(folder: str) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _drop_if_empty(folder: str) -> None:
