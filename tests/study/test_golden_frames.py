@@ -98,6 +98,9 @@ CASES: dict[str, tuple[Heading, Status, Moment]] = {
         HEAD, NOW, replace(AT, drain=Drain("target: accuracy 0.9861 reached 0.98", 2, told=False, steps=True)),
     ),
     "done": (HEAD, CLOSED, Moment(331, 60, over="done")),
+    "done, in memory": (
+        replace(HEAD, where="in memory", save='study.save("digits.db")'), CLOSED, Moment(331, 60, over="done"),
+    ),
     "paused": (HEAD, replace(NOW, running=0, queued=2), replace(AT, over="paused")),
     "ended by a rule": (
         HEAD, replace(NOW, running=0), replace(AT, over="stopped: patience: no improvement in 30 trials"),

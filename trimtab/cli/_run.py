@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import time
@@ -88,7 +89,12 @@ def _plan(
 
         target = to_run(target)
         over = [f"{k}={text(given[k])}" for k in ("name", "minimize", "maximize", "storage", "searcher") if given[k]]
-        return load(target, [*settings, *over]), target
+        plan, over = load(target), [*settings, *over]
+        changed = load(target, over) if over else plan
+        same = (plan.name, plan.storage) == (changed.name, changed.storage)
+        return changed, target if same else _near(
+            changed.storage
+        )  # what the file doesn't say, its name can't stand for
     if target is not None:
         raise FileError(f"{target} and a program after --: one of the two says what to run.")
     from trimtab.cli._line import document_of, plan_for, save
@@ -104,6 +110,11 @@ def _plan(
     if save(document, given["save"]):
         say(f"Wrote {given['save']}. From now on: trimtab run {shlex.quote(given['save'])}", err=True)
     return load(given["save"]), given["save"]
+
+
+def _near(storage: str) -> str:
+    """A path as one would type it here."""
+    return storage if "://" in storage else os.path.relpath(storage)
 
 
 # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -214,12 +225,28 @@ def command(space: Space | None, plan: Plan, settings: Mapping[str, Any], folder
     given = {k: v for k, v in plan.running().items() if k in command_keys() and k != "command"}
     if "workers" not in kept and "per_trial" not in kept:
         kept["workers"] = 1
-    if "time" in names and kept.get("workers", 1) > 1:
+        if "time" in names and folder is not None:
+            say(
+                "One worker: programs that run together slow each other down, and time is what counts. (--workers 2)",
+                err=True,
+            )
+    elif "time" in names and kept.get("workers", 1) > 1:
         say("Note: several programs at a time slow each other down, and their time is what is minimized.", err=True)
     return Command(
         plan.run["command"], space, objectives=names, base=plan.base, folder=folder,
         where=f"{plan.where}, run.command", log=f"trimtab log {shlex.quote(plan.target)}", **given, **kept,
     )  # fmt: skip
+
+
+def _first(study: Study, n: int) -> Iterator[Any]:
+    """The first trials, one after the other as one worker asks for them; fewer where there are no more."""
+    from trimtab.errors import StudyFinished
+
+    for _ in range(n):
+        try:
+            yield study.ask()
+        except StudyFinished:
+            return
 
 
 def unused(plan: Plan) -> str:
@@ -255,7 +282,7 @@ def _dry_run(plan: Plan, n: int, as_json: bool) -> int:
         with plan.surroundings():
             plan.objective()
     rows = []
-    for trial in study.ask(n=n):
+    for trial in _first(study, n):
         config = trial.config.labels
         line = runner.preview(config, trial.number, trial.seed, trial.budget) if runner else None
         rows.append({"trial": trial.number, "seed": trial.seed, "config": config, "command": line})

@@ -22,7 +22,7 @@ from trimtab.study._say import logger
 from trimtab.study._screen import REDRAW, Screen, has_colour, is_screen
 from trimtab.study._status import Status, status
 from trimtab.study._text import clean
-from trimtab.study._where import where
+from trimtab.study._where import file_name, where
 
 if TYPE_CHECKING:
     from trimtab.study._driver import Driver
@@ -168,8 +168,10 @@ class Display:
         self._driver, self.total = driver, self.total or driver.trials
         self._ended_before = self._status.ended
         methods = " · ".join(clean(m.name) for m in (driver.searcher, driver.scheduler) if m.name != "full")
+        name, where = self.study.name, place(self.study)
         hint = {"hint": INTERRUPT} if self.mode == "notebook" else {}
-        self._head = Heading(clean(self.study.name), methods, clean(place(self.study)), self.total, **hint)
+        save = f'study.save("{file_name(name)}.db")' if where == "in memory" else ""
+        self._head = Heading(clean(name), methods, clean(where), self.total, save=save, **hint)
         if self.mode == "terminal":
             self._begin_terminal()
         elif self.mode == "notebook":

@@ -28,6 +28,7 @@ class Heading:
     where: str
     total: int | None
     hint: str = "Ctrl-C to pause"
+    save: str = ""  # of a study in memory: what to type to keep it
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +91,13 @@ def frame(head: Heading, now: Status, at: Moment, width: int = 100) -> list[str]
 
 def parts(head: Heading, now: Status, at: Moment, width: int = 100) -> list[Line]:
     """The block at one moment, with as many words as fit so many columns."""
+    name, took = cut(head.name, max(LABEL, width // 3)), duration(at.elapsed)
+    where = f"{head.methods} · {head.where}"
+    kept = f"{where}; {head.save} keeps it" if head.save and at.over else where
+    if max(LABEL, cells(name)) + 1 + cells(kept) + 2 + cells(took) <= width:
+        where = kept
     return [
-        Line(cut(head.name, max(LABEL, width // 3)), f"{head.methods} · {head.where}", duration(at.elapsed)),
+        Line(name, where, took),
         Line("", _progress(head, now, at, width)),
         Line("front" if now.front else "best", _best(now, width - LABEL - 1)),
         _last(head, now, at, width),

@@ -22,7 +22,7 @@ from trimtab.study._display import place
 from trimtab.study._status import Status, decimals, duration, failed_words, fixed, outside, plain, status
 from trimtab.study._tables import explain, failures
 from trimtab.study._text import cells, clean, cut, pad
-from trimtab.study._where import near
+from trimtab.study._where import file_name, near
 
 if TYPE_CHECKING:
     from trimtab.history import Ledger
@@ -248,11 +248,6 @@ def _next(study: Study, now: Status, target: str, total: int | None, width: int 
         f"{'next' if not i else '':<{LABEL - 1}} " + (f"{command:<{wide}}   {what}" if room else command)
         for i, (command, what) in enumerate(commands)
     ]
-
-
-def file_name(name: str) -> str:
-    """A study's name as the name of a file that needs no quoting."""
-    return re.sub(r"[^\w.-]+", "-", clean(name)).strip("-.") or "study"
 
 
 # ── one trial ────────────────────────────────────────────────────────────────────────────────────────────────────

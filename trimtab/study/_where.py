@@ -1,4 +1,4 @@
-"""Where a study is stored, in words short enough for a line."""
+"""Where a study is stored, in words short enough for a line, and what its files are called."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import re
 
 from trimtab.protocol import Storage
+from trimtab.study._text import clean
 
 
 def where(storage: Storage) -> str:
@@ -25,3 +26,8 @@ def near(path: str | os.PathLike[str]) -> str:
     except ValueError:  # another drive
         return str(path)
     return str(path) if short.startswith("..") else short
+
+
+def file_name(name: str) -> str:
+    """A study's name as the name of a file that needs no quoting."""
+    return re.sub(r"[^\w.-]+", "-", clean(name)).strip("-.") or "study"
