@@ -219,7 +219,7 @@ def test_a_stop_rule_ends_it_and_taking_the_rule_out_goes_on(cli: Run, here: Pat
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["run", "bowl.tml"], "bowl.tml holds results, but not what to run"),
+        (["run", "bowl.tml"], "There is no bowl.tml. Did you mean 'bowl.toml'?"),
         (["run", "bowll.toml"], "There is no bowll.toml. Did you mean 'bowl.toml'?"),
         (["show", "bowl.toml"], "bowl.toml: nothing has been run yet. Type: trimtab run bowl.toml"),
         (["show", "other.db"], "There is no other.db."),
@@ -273,3 +273,36 @@ def test_no_study_here_and_several(cli: Run, here: Path) -> None:
     for file in here.glob("*.toml"):
         file.unlink()
     assert "There is no study here." in cli("show")[2]
+
+
+def test_try_draws_what_nobody_said_and_says_so(cli: Run, here: Path) -> None:
+    file = here / "bowl.toml"
+    file.write_text(TOML.replace(" default=0.5", "").replace(', default = "a"', ""))
+    code, out, err = cli("try", "bowl.toml", "kind=b")
+    assert code == 0
+    assert re.fullmatch(r"drawn, as nobody said: x -?\d\.\d+\n", err)
+    assert out.startswith("returned ")
+    assert cli("try", "bowl.toml", "kind=b")[1] == out  # the same every time
+    assert cli("try", "bowl.toml", "kind=b", "x=0.5") == (0, "returned 0.25\n", "")
+    file.write_text(TOML.replace("[run]", '[rules]\nrequire = ["x > 2"]\n[run]'))
+    code, _, err = cli("try", "bowl.toml")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "x > 2" in err
+
+
+@pytest.mark.parametrize("searcher", ["random", "auto", "sobol"])
+def test_a_dry_run_shows_what_one_worker_will_try(cli: Run, here: Path, searcher: str) -> None:
+    (here / "bowl.toml").write_text(TOML.replace('"random"', f'"{searcher}"'))
+    shown = [row["config"] for row in json.loads(cli("run", "bowl.toml", "--dry-run", "3", "--json")[1])]
+    cli("run", "bowl.toml", "--trials", "3")
+    assert [dict(t.config) for t in tt.load(here / "bowl.db").trials] == shown
+
+
+def test_what_the_file_does_not_lead_to_is_called_by_its_storage(cli: Run, here: Path) -> None:
+    code, out, _ = cli("run", "bowl.toml", "--storage", "other.db", "--trials", "2")
+    assert code == 0
+    assert "trimtab show other.db " in out
+    assert "bowl.toml" not in out
+    code, out, _ = cli("run", "bowl.toml", "--name", 'with "quotes"', "--trials", "2")
+    assert code == 0
+    assert [s["name"] for s in tt.studies(here / "bowl.db")] == ['with "quotes"']

@@ -135,9 +135,8 @@ def validator() -> Any:
 def test_the_file_is_what_the_code_makes() -> None:
     made = as_text(study_schema(foreign=False))
     assert FILE.read_text(encoding="utf-8") == made, (
-        "the schema has changed. Write it anew: "
-        "python -c 'from trimtab.cli._schema import *; print(as_text(study_schema(foreign=False)), end=\"\")' "
-        "> trimtab/cli/study.schema.json"
+        "the keys or the methods have changed. Write the schema anew: "
+        "python -m trimtab run --schema > study.schema.json && mv study.schema.json trimtab/cli/"
     )
 
 

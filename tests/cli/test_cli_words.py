@@ -24,6 +24,7 @@ NO_SHELL = (  # raised for values that no shell command can give
     "goes on with a paused trial first",
     "note(",
     "without n, one trial",
+    "minimize() names",
 )
 
 

@@ -86,7 +86,7 @@ def methods(name: str | None, as_json: bool) -> int:
     for kind, row in rows:
         if row.name != name:
             continue
-        say(f"{row.name} ({kind}): {row.summary}")
+        say(folded(f"{row.name} ({kind}): ", row.summary))
         defaults = {k: "required" if v == REQUIRED else repr(v) for k, v in row.settings.items()}
         wide, much = (max(map(len, part), default=0) for part in (defaults, defaults.values()))
         for setting, default in defaults.items():

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trimtab.cli._other import sentence
+from trimtab.cli._other import BEGIN, sentence
 from trimtab.cli._toml import FileError, Plan, expanded, load
 from trimtab.cli._words import heard
+from trimtab.errors import did_you_mean
 
 if TYPE_CHECKING:
     from trimtab.study import Study
@@ -65,6 +66,9 @@ def to_run(target: str | None) -> str:
     """The study file that says what to run: named, or the only one here. $TRIMTAB_STORAGE only says where to."""
     target = found(_only_one() if target is None else target)
     if not target.endswith(".toml"):
+        if "://" not in target and not Path(target).exists():
+            files = [p.name for p in Path.cwd().glob("*.toml") if is_study(p)]
+            raise FileError(f"There is no {target}. {did_you_mean(target, files) if files else BEGIN}")
         raise FileError(f"{target} holds results, but not what to run. Name the study.toml, or a program after --.")
     return target
 

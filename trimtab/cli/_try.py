@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from trimtab.space import Space
 
 
+DRAWS = 100  # tries to fill a configuration that keeps all rules
+
+
 class ObjectiveFailed(Exception):
     """The user's own function raised: `shown` is its traceback, from the user's code on."""
 
@@ -79,13 +82,36 @@ def typed_value(space: Space | None, name: str, said: str) -> Any:
 
 
 def _complete(space: Space, given: Mapping[str, Any], typed: Sequence[str]) -> dict[str, Any]:
-    """The whole configuration. A value that was typed and would not be used is an error, not a surprise."""
-    config = space.check(space.complete(given))
+    """The whole configuration. A value that was typed and would not be used is an error, not a surprise.
+
+    What nobody said is its default, or drawn where it has none.
+    """
+    config = _filled(space, space.check(given, partial=True))
     for name in typed:
-        if name not in config:
+        if name not in config and name in space.domains:
             when = getattr(space.domains[name], "when", None)
             needs = f"it needs {when}" if when is not None else "another choice"
             raise FileError(f"{name} is not active in this configuration: {needs}. Give that as well.")
+    return dict(config)
+
+
+def _filled(space: Space, given: Mapping[str, Any]) -> dict[str, Any]:
+    from trimtab._random import rng_for
+    from trimtab.errors import SpaceError
+    from trimtab.space import Const, Derived
+    from trimtab.study._status import plain
+
+    usual = {n: d.default for n, d in space.domains.items() if getattr(d, "default", None) is not None}
+    for attempt in range(DRAWS):
+        try:
+            config = space.check(space.complete({**usual, **given}, rng_for(attempt, "cli", "try", 0)))
+            break
+        except SpaceError:
+            if attempt == DRAWS - 1:  # rules that hardly anything keeps: the last refusal says which
+                raise
+    drawn = [n for n in config if n not in {*usual, *given} and not isinstance(space.domains[n], (Const, Derived))]
+    if drawn:
+        say("drawn, as nobody said: " + "   ".join(f"{n} {plain(config[n])}" for n in drawn), err=True)
     return dict(config)
 
 
