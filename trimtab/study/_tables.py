@@ -21,6 +21,7 @@ from trimtab.errors import UnknownName
 from trimtab.history import Ledger, Trial
 from trimtab.history._reports import NO_FOLD
 from trimtab.log import JSON, Event, to_text
+from trimtab.study._progress import watched
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -291,19 +292,22 @@ def _event_row(event: Event) -> dict[str, Any]:
 
 def write(rows: Sequence[Mapping[str, Any]], stream: TextIOBase | Any, suffix: str) -> None:
     """Rows as CSV, JSON or JSON lines."""
+    each = watched(rows, "writing rows", len(rows))
     if suffix == ".json":
-        stream.write("[" + ",\n ".join(to_text(row) for row in rows) + "]\n")
+        stream.write("[" + ",\n ".join(to_text(row) for row in each) + "]\n")
     elif suffix == ".jsonl":
-        stream.writelines(to_text(row) + "\n" for row in rows)
+        stream.writelines(to_text(row) + "\n" for row in each)
     else:
         columns = columns_of(rows)
         out = csv.writer(stream, lineterminator="\n")
         out.writerow([_cell(name) for name in columns])
-        out.writerows([_cell(row.get(name)) for name in columns] for row in rows)
+        out.writerows([_cell(row.get(name)) for name in columns] for row in each)
 
 
 def _cell(value: Any) -> Any:
     """Text that a spreadsheet would run as a formula gets a ' in front; numbers are left as they are."""
+    if type(value) in (float, int):
+        return value
     if value is None:
         return ""
     if isinstance(value, (Mapping, list, tuple)):
