@@ -155,7 +155,7 @@ def test_without_checkpoints_steps_are_repeated_and_the_result_is_right(
         s = study(tmp_path).optimize(objective, trials=9)
     assert [t.step for t in s.trials if t.state == "finished"] == [9.0]
     assert s.best.value == pytest.approx(s.best.config["x"] * 9)
-    assert caplog.text.count("starts again from step 1: no checkpoint was saved (steps repeated: 1)") == 1
+    assert caplog.text.count("starts again from step 1: no checkpoint was saved (1 step will be repeated)") == 1
     assert verify(tmp_path / "s.db").ok
 
 

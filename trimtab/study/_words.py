@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from trimtab.history import Ledger, Row
 from trimtab.protocol import Run
+from trimtab.study._where import near
 
 
 def joined(ledger: Ledger, me: str) -> str:
@@ -29,13 +31,13 @@ def repeated(ledger: Ledger, row: Row, run: Run) -> str:
         return ""
     saved = "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"
     return (
-        f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} (steps repeated: {again:g}). "
+        f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} ({again:g} step{'s' * (again != 1)} will be repeated). "
         "See trial.save_checkpoint()."
     )
 
 
-def first_failures(rows: Sequence[Row]) -> str:
-    """Where the first trials failed, and what to do."""
+def first_failures(rows: Sequence[Row], outputs: Path | None = None) -> str:
+    """Where the first trials failed, and what to do. outputs: the folder of what trials print."""
     errors: list[Any] = [r.error or {} for r in rows]
     same = len({(e.get("kind"), e.get("where")) for e in errors}) == 1
     error = errors[0]
@@ -43,6 +45,14 @@ def first_failures(rows: Sequence[Row]) -> str:
     return (
         f"The first {len(rows)} trials all failed{' in the same place' if same else ''}, so nothing more was started:\n"
         f"{where}    {error.get('kind', 'error')}: {error.get('text', '')}\n"
-        f"Mend it and run the same command again: these {len(rows)} are tried first.\n"
+        f"Mend it and run the same command again: these {len(rows)} are tried first.{_output(rows[0], outputs)}\n"
         "To go on in spite of failures: stop=[tt.Failures(in_a_row=None)]."
     )
+
+
+def _output(row: Row, outputs: Path | None) -> str:
+    """Where its full output is, if it wrote any."""
+    file = None if outputs is None else outputs / f"{row.number:03d}" / "stderr"
+    if file is None or not file.is_file() or not file.stat().st_size:
+        return ""
+    return f"   Full output: {near(file)}"
