@@ -40,6 +40,13 @@ class Net:
     pass
 
 
+def loud(trial: tt.Trial) -> Any:
+    import sys
+
+    sys.stderr.write("CUDA is not available\n")
+    return broken(trial)
+
+
 def mismatch(**settings: Any) -> Any:
     study(storage="digits.db").close()
     return study(storage="digits.db", **settings)
@@ -134,6 +141,9 @@ MESSAGES: dict[str, Callable[..., Any]] = {
     "04 another tool's word": lambda: study().optimize(broken, n_trials=3),  # type: ignore[call-arg]
     "05 the wrong metric": lambda: study().optimize(lambda t: {"acc": 0.91}, trials=3, display=False),
     "06 the first three failed": lambda: study().optimize(broken, trials=30, display=False),
+    "06 the first three failed in a program that says why": lambda: study(storage="digits.db").optimize(
+        loud, trials=30, workers=2, display=False
+    ),
     "07 another objective": lambda: mismatch(minimize=None, maximize="accuracy"),
     "07 another seed": lambda: mismatch(seed=3),
     "08 network file system": on_nfs,

@@ -125,6 +125,11 @@ class Command:
     def now(self) -> float:
         return time.time()
 
+    @property
+    def outputs(self) -> Path | None:
+        """The folder of what trials print, in <trial>/stdout and stderr."""
+        return self._folder
+
     def free(self) -> int:
         return self.workers - len(self._jobs)
 

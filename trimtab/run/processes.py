@@ -111,6 +111,11 @@ class Processes:
     def now(self) -> float:
         return time.time()
 
+    @property
+    def outputs(self) -> Path | None:
+        """The folder of what trials print, in <trial>/stdout and stderr."""
+        return self._folder
+
     def free(self) -> int:
         return max(0, self.workers - len(self._busy) - len(self._later))
 

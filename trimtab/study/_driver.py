@@ -174,7 +174,7 @@ class Driver:
         if any(row.step is not None for row in ledger.alive.values()):
             return  # others are on their way: the script works
         self.drain("the first trials all failed")
-        raise StudyStopped(first_failures(failed))
+        raise StudyStopped(first_failures(failed, getattr(self.runner, "outputs", None)))
 
     def drain(self, why: str, message: str = "cancel", grace: float = inf) -> None:
         """Start nothing more, and ask my running trials to end at their next step; after the grace, end them.

@@ -30,8 +30,9 @@ def repeated(ledger: Ledger, row: Row, run: Run) -> str:
     if again <= 0 or (ledger.reports.curve(ledger.reports.rows_of(row.number)).fold >= 0).any():
         return ""
     saved = "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"
+    steps = f"{again:g} step{'s' * (again != 1)} will be repeated"
     return (
-        f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} ({again:g} step{'s' * (again != 1)} will be repeated). "
+        f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} ({steps}). "
         "See trial.save_checkpoint()."
     )
 
