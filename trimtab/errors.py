@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from difflib import get_close_matches
 
 
 class TrimtabError(Exception):
@@ -88,5 +87,7 @@ class Reject(Exception):
 
 def did_you_mean(name: str, among: Collection[str]) -> str:
     """ "Did you mean …?" with the nearest name, or the list of known ones."""
+    from difflib import get_close_matches  # a millisecond to import, and errors are rare
+
     near = get_close_matches(name, list(among), n=1)
     return f"Did you mean {near[0]!r}?" if near else f"Known: {', '.join(sorted(among)) or 'none'}."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import html as _html
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -180,9 +179,11 @@ def text(space: Space) -> str:
 
 
 def html(space: Space) -> str:
+    from html import escape  # only notebooks need it
+
     cells = [(name, show(domain)) for name, domain in space.domains.items()]
     cells += [(kind, rule.text) for kind in ("require", "forbid") for rule in getattr(space, kind)]
-    rows = "".join(f"<tr><th>{_html.escape(a)}</th><td><code>{_html.escape(b)}</code></td></tr>" for a, b in cells)
+    rows = "".join(f"<tr><th>{escape(a)}</th><td><code>{escape(b)}</code></td></tr>" for a, b in cells)
     return f"<table><thead><tr><th>parameter</th><th>domain</th></tr></thead><tbody>{rows}</tbody></table>"
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import socket
 from collections.abc import Callable, Mapping, Sequence
 from math import inf
 
@@ -137,10 +136,12 @@ def check_sources(ledger: Ledger, events: Sequence[Event], folder: Callable[[int
         saved = (ledger.rows[trial].saved or {}).get(float(at)) if trial is not None else None
         place = whereabouts(saved["ref"], folder) if saved is not None else ""
         if os.path.isabs(place) and not os.path.exists(place):
+            from socket import gethostname
+
             n = event.trial
             raise StorageError(
                 f"Trial {n} goes on from the checkpoint {place}, which is not on this machine "
-                f"({socket.gethostname()}). Give the study a place that every machine sees: folder= a shared folder, "
+                f"({gethostname()}). Give the study a place that every machine sees: folder= a shared folder, "
                 f'or a URL such as "s3://bucket/name". If it is gone for good: study.invalidate({n}, reason="…").'
             )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
 import time
 import uuid
 import weakref
@@ -25,8 +24,6 @@ from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.space import Space
 from trimtab.storage import Memory, open_storage, open_stored
-from trimtab.study import _hand, _mend
-from trimtab.study._asked import Asked
 from trimtab.study._begin import found_or_made, given_or_usual, named_storage, outputs_of, so_far
 from trimtab.study._define import Names
 from trimtab.study._keywords import translated
@@ -42,6 +39,8 @@ from trimtab.study._where import where
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from trimtab.study._asked import Asked
 
 POLICIES = ("avoid", "allow", "reuse")
 
@@ -320,6 +319,8 @@ class Study:
         """
         if n is not None and (not isinstance(n, (int, np.integer)) or isinstance(n, bool) or n < 1):
             raise ValueError(f"ask(n={n!r}): a whole number, at least 1; without n, one trial.")
+        from trimtab.study import _hand
+
         got = _hand.ask(self, int(n or 1), None if expires is None else time.time() + seconds(expires), fixed)
         return got if n is not None else got[0]
 
@@ -344,6 +345,8 @@ class Study:
         values: a number (one objective) or {metric: value}; None: what was reported counts. Telling the same again is
         harmless; another value is refused (see correct()). cost: seconds, or {"seconds": …, …}.
         """
+        from trimtab.study import _hand
+
         _hand.tell(self, trial, values, failed, sem, step, cost)
 
     def enqueue(
@@ -355,6 +358,8 @@ class Study:
         why: str = "",
     ) -> bool:
         """Try this configuration next; names left out are filled in by the searcher. False: it was queued before."""
+        from trimtab.study import _hand
+
         return _hand.enqueue(self, config, seed, tags, why)
 
     def add(
@@ -366,6 +371,8 @@ class Study:
         sem: Any = None,
     ) -> Trial:
         """A trial that was evaluated elsewhere. It does not count towards trials=."""
+        from trimtab.study import _hand
+
         return _hand.add(self, config, values, tags, sem)
 
     # ── running ──────────────────────────────────────────────────────────────────────────────────────────────────
@@ -420,22 +427,32 @@ class Study:
 
     def retry(self, trials: int | Trial | str | Sequence[int] = "failed") -> list[int]:
         """Put failed (or lost) trials back into the queue; the next run tries them first. Returns their numbers."""
+        from trimtab.study import _mend
+
         return _mend.retry(self, trials)
 
     def correct(self, trial: int | Trial, values: float | Mapping[str, float], *, reason: str) -> Trial:
         """Give a trial other values. The log keeps both."""
+        from trimtab.study import _mend
+
         return _mend.correct(self, trial, values, reason)
 
     def invalidate(self, trials: int | Trial | Sequence[int], *, reason: str) -> None:
         """Take trials out: nothing reads them any more, and they don't count. restore() brings them back."""
+        from trimtab.study import _mend
+
         _mend.invalidate(self, trials, reason)
 
     def restore(self, trials: int | Trial | Sequence[int], *, reason: str = "") -> None:
         """Bring invalidated trials back."""
+        from trimtab.study import _mend
+
         _mend.restore(self, trials, reason)
 
     def note(self, trial: int | Trial | None = None, text: str = "", **attributes: JSON) -> None:
         """Keep words or numbers with a trial (or with the study). Searchers never read them."""
+        from trimtab.study import _mend
+
         _mend.note(self, trial, text, attributes)
 
     def stop(self, why: str = "stopped by the user") -> None:
@@ -481,6 +498,8 @@ class Study:
     def _home(self) -> Path:
         """The folder for outputs and checkpoints; a temporary one where the study has none."""
         if self._folder is None:
+            import tempfile
+
             self._folder = Path(tempfile.mkdtemp(prefix="trimtab-"))
             goes = isinstance(self._log.storage, Memory)  # with a study in memory, unless it is saved
             self._scratch = weakref.finalize(self, _drop if goes else _drop_if_empty, str(self._folder))

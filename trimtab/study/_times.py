@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import subprocess
-from datetime import datetime
 from math import inf
 
 UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
@@ -35,6 +33,9 @@ def until(timeout: float | str | None, now: float, grace: float = GRACE) -> floa
 
 def slurm_end() -> float:
     """When the SLURM job that this process belongs to will be ended, as a time; inf where it has no limit."""
+    import subprocess  # takes a while to import, and few need it
+    from datetime import datetime
+
     told = os.environ.get("SLURM_JOB_END_TIME", "")
     if told.isdigit():
         return float(told)

@@ -1,0 +1,15 @@
+"""What `from trimtab import Study` loads: what a study is, and nothing of how it is run."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+RUNS = {"trimtab.study._driver", "trimtab.study._hand", "trimtab.run.trial", "trimtab.study._objective"}
+SLOW = {"subprocess", "tempfile", "socket", "html", "difflib", "sqlalchemy", "scipy", "pandas", "rich", "click"}
+
+
+def test_the_handle_loads_nothing_of_running() -> None:
+    code = "import sys; from trimtab import Study, Float; print(*sys.modules)"
+    loaded = set(subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split())
+    assert not loaded & (RUNS | SLOW)
