@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from trimtab.protocol import Run
+from trimtab.schedule.asha import ASHA
 from trimtab.schedule.full import Full
 from trimtab.schedule.halving import Halving
 from trimtab.schedule.median import Median
@@ -37,15 +38,28 @@ def curve(run: Run) -> Generator[tuple[float, Mapping[str, float]], None, None]:
         yield 1.0 + 0.1 * k, {"loss": (x - 1) ** 2 + run.config.get("m", 0.5) + 5 * k / step}
 
 
-SCHEDULERS = {"full": Full(max=3), "halving": Halving(max=9), "median": Median(max=6, min_trials=3)}
+SCHEDULERS = {
+    "full": Full(max=3),
+    "halving": Halving(max=9),
+    "median": Median(max=6, min_trials=3),
+    "asha": ASHA(max=9),
+    "asha that promotes": ASHA(max=9, type="promotion", brackets=2),
+}
 
 
-@pytest.mark.parametrize("after", [True, False], ids=["after the act", "before the act"])
-@pytest.mark.parametrize("name", ["random", "tpe"])
-@pytest.mark.parametrize("schedule", sorted(SCHEDULERS))
+CASES = [
+    pytest.param(schedule, name, after, marks=[pytest.mark.slow] * ("asha" in schedule and (name == "tpe" or not after)))
+    for schedule in sorted(SCHEDULERS)
+    for name in ("random", "tpe")
+    for after in (True, False)
+]
+
+
+@pytest.mark.parametrize(("schedule", "name", "after"), CASES)
 def test_killed_anywhere_ends_the_same(schedule: str, name: str, after: bool) -> None:
+    """At each act of a study, `after` it or before."""
     method = searcher(name, startup=4) if name == "tpe" else searcher(name)
-    trials = 10 if schedule != "halving" else 12
+    trials = 12 if schedule in ("halving", "asha that promotes") else 10
     fuse = Fuse()
     undisturbed = story(run_to_end(SPACE, method, SCHEDULERS[schedule], curve, trials=trials, fuse=fuse))
     assert len(undisturbed) == trials
