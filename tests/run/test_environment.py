@@ -82,3 +82,13 @@ def test_a_package_by_another_name_is_found(monkeypatch):
     monkeypatch.setitem(sys.modules, "imported_as", module)
     monkeypatch.setattr(environment, "_distributions", lambda: {"imported_as": ["nowhere", "numpy"]})
     assert environment._version_of("imported_as") == np.__version__
+
+
+def test_a_module_that_is_loaded_when_it_is_looked_at_may_fail_there(tmp_path, monkeypatch):
+    (tmp_path / "mine_lazy.py").write_text(
+        "import types\nclass Lazy(types.ModuleType):\n"
+        "    def __getattr__(self, name):\n        raise ModuleNotFoundError('grpc')\n"
+        "lazy = Lazy('lazy')\ndef objective(trial):\n    return 1.0\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    packages(importlib.import_module("mine_lazy").objective)

@@ -143,23 +143,32 @@ def packages(objective: Any) -> dict[str, JSON]:
             continue
         seen.add(module)
         for value in list(vars(module).values()):
-            home = value if isinstance(value, ModuleType) else sys.modules.get(getattr(value, "__module__", None) or "")
+            home = value if isinstance(value, ModuleType) else sys.modules.get(_told(value, "__module__") or "")
             if home is None:
                 continue
             if _is_own(home):
                 todo.append(home)
                 names.update(_imported_inside(value))
             else:
-                names.add(home.__name__.partition(".")[0])
+                names.add((_told(home, "__name__") or "").partition(".")[0])
     found = {name: _version_of(name) for name in sorted(names - sys.stdlib_module_names)[:MOST] if name in sys.modules}
     return {name: told for name, told in found.items() if told}
 
 
+def _told(thing: Any, name: str) -> str | None:
+    """An attribute that is text, or None. What is loaded only when it is looked at may fail there."""
+    try:
+        value = getattr(thing, name, None)
+    except Exception:
+        return None
+    return value if isinstance(value, str) else None
+
+
 def _is_own(module: ModuleType) -> bool:
     """A module of the user's: no library, nothing built in."""
-    file = getattr(module, "__file__", None)
+    file = _told(module, "__file__")
     if file is None:
-        return module.__name__ == "__main__"
+        return _told(module, "__name__") == "__main__"
     return not file.startswith((*LIBRARIES, HERE))
 
 
