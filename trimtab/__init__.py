@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         UnknownName,
         Unsupported,
     )
+    from trimtab.integrations.sklearn import SearchCV
     from trimtab.run.current import current_trial
     from trimtab.run.trial import Trial
     from trimtab.schedule.asha import ASHA
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from trimtab.schedule.median import Median
     from trimtab.search.auto import Auto
     from trimtab.search.designs import Halton, LatinHypercube, Sobol
+    from trimtab.search.gp import GP
     from trimtab.search.grid import Grid
     from trimtab.search.random import RandomSearch
     from trimtab.search.tpe import TPE
@@ -67,6 +69,7 @@ _HOME = {
             "ReportError SpaceError StorageAway StorageError StorageFull StudyFinished StudyMismatch StudyStopped "
             "TrimtabError UnknownName Unsupported"
         ),
+        "trimtab.integrations.sklearn": "SearchCV",
         "trimtab.run.current": "current_trial",
         "trimtab.run.trial": "Trial",
         "trimtab.schedule.asha": "ASHA",
@@ -75,6 +78,7 @@ _HOME = {
         "trimtab.schedule.median": "Median",
         "trimtab.search.auto": "Auto",
         "trimtab.search.designs": "Halton LatinHypercube Sobol",
+        "trimtab.search.gp": "GP",
         "trimtab.search.grid": "Grid",
         "trimtab.search.random": "RandomSearch",
         "trimtab.search.tpe": "TPE",
@@ -87,6 +91,7 @@ _HOME = {
 
 __all__ = [
     "ASHA",
+    "GP",
     "TPE",
     "Auto",
     "Bool",
@@ -115,6 +120,7 @@ __all__ = [
     "RandomSearch",
     "Reject",
     "ReportError",
+    "SearchCV",
     "Simplex",
     "Sobol",
     "Space",
