@@ -257,6 +257,15 @@ def test_where_a_block_can_be_drawn() -> None:
     assert not has_colour({"NO_COLOR": "1"})
 
 
+def test_a_study_inside_an_objective_has_no_block_of_its_own(screen: Callable[..., Screen]) -> None:
+    import trimtab as tt
+    from trimtab.study._display import display_for
+
+    screen()
+    assert not is_screen(sys.stderr, {"TERM": "xterm"})
+    assert display_for(tt.Study("inner", {"x": "0.0..1.0"}, minimize="loss"), None) is None
+
+
 def test_colours_are_sparing() -> None:
     told = coloured(["digits   tpe", "━━╌╌   1/2", "best     x", "ended    1 finished   2 failed: Oh"])
     assert told[0] == "\x1b[1mdigits\x1b[0m   tpe"

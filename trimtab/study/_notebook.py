@@ -16,7 +16,7 @@ from trimtab.study._frame import Line
 
 REDRAW = 1.0  # seconds between two updates
 MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.9em"
-BLOCK = f"{MONO};line-height:1.6;max-width:60em;margin:.3em 0"
+BLOCK = f"{MONO};line-height:1.6;max-width:68em;margin:.3em 0"
 ROW = "display:flex;gap:1.5em"
 LABEL = "min-width:5em;font-weight:bold"
 BAR = "height:4px;border-radius:2px;background:rgba(128,128,128,.3);margin:.25em 0"

@@ -245,8 +245,8 @@ def _in_background(stream: Any) -> bool:
 
 
 def is_screen(stream: Any, environ: Mapping[str, str] = os.environ) -> bool:
-    """Whether a stream is a terminal on which a block can be drawn."""
-    if not getattr(stream, "isatty", bool)() or environ.get("TERM") == "dumb":
+    """Whether a stream is a terminal on which a block can be drawn. Where there is one already, there is no room."""
+    if isinstance(stream, _Above) or not getattr(stream, "isatty", bool)() or environ.get("TERM") == "dumb":
         return False
     return os.name != "nt" or "WT_SESSION" in environ
 
