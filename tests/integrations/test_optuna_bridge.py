@@ -162,7 +162,8 @@ def test_constraints_from_a_function_and_from_the_trial() -> None:
     assert seen.history is not None
     assert len(seen.history.constraints) == (2 if hasattr(optuna.trial.Trial, "set_constraint") else 1)
     late = [t.params["x"] for t in study.trials[-20:]]
-    assert sum(x > 3.5 for x in late) > 12  # it has learned where it may look
+    edge = 4 if hasattr(optuna.trial.Trial, "set_constraint") else 3
+    assert sum(x > edge - 0.5 for x in late) > 12  # it has learned where it may look
     bad = optuna.create_study(sampler=TrimtabSampler("tpe", seed=0, constraints_func=lambda t: [float("nan")]))
     with pytest.raises(ValueError, match="can't be NaN"):
         bad.optimize(lambda t: float(t.suggest_float("x", 0, 1)), n_trials=1)

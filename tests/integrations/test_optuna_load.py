@@ -307,3 +307,14 @@ def test_all_or_nothing(written: Any, tmp_path: Path, monkeypatch: pytest.Monkey
     with pytest.raises(OSError, match="no room"):
         load(path, into=tmp_path / "mine.db")
     assert tt.studies(tmp_path / "mine.db") == []
+
+
+@pytest.mark.slow
+def test_a_database_server(pg_url: str) -> None:
+    storage = optuna.storages.RDBStorage(pg_url)
+    theirs = optuna.create_study(study_name="s", storage=storage, sampler=optuna.samplers.RandomSampler(seed=0))
+    theirs.optimize(lambda t: t.suggest_float("x", -1, 1) ** 2, n_trials=5)
+    mine = load(pg_url.replace("+psycopg", ""))
+    assert mine.best.value == theirs.best_value
+    assert [t.began for t in mine.trials] == [pytest.approx(t.datetime_start.timestamp()) for t in theirs.trials]
+    storage.engine.dispose()
