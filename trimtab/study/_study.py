@@ -7,7 +7,7 @@ import shutil
 import time
 import uuid
 import weakref
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from math import inf
 from pathlib import Path
@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from trimtab._foreign import STUDY_NAMES, attribute
-from trimtab.errors import MultiObjective, NoResult, StudyMismatch, UnknownName
-from trimtab.history import History, State, Trial
+from trimtab.errors import NoResult, StudyMismatch, UnknownName
+from trimtab.history import Trial
 from trimtab.log import JSON, Event
 from trimtab.protocol import Need, Objective, Scheduler, Searcher, Storage
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
@@ -27,25 +27,23 @@ from trimtab.storage import Memory, open_storage, open_stored
 from trimtab.study._begin import found_or_made, given_or_usual, named_storage, outputs_of, so_far
 from trimtab.study._define import Names
 from trimtab.study._keywords import translated
-from trimtab.study._log import BATCH, Log, new_id, read_all
+from trimtab.study._log import BATCH, Log, new_id
 from trimtab.study._progress import Progress
 from trimtab.study._register import found_or_missing
+from trimtab.study._results import Results
 from trimtab.study._say import say
 from trimtab.study._settings import Settings
-from trimtab.study._status import nothing_yet
-from trimtab.study._stop import Rule, best_number
+from trimtab.study._stop import Rule
 from trimtab.study._times import seconds
 from trimtab.study._where import where
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from trimtab.study._asked import Asked
 
 POLICIES = ("avoid", "allow", "reuse")
 
 
-class Study:
+class Study(Results):
     """An append-only log of trials, and what to try next.
 
     name        of the study in its storage; the same name resumes it
@@ -155,10 +153,6 @@ class Study:
         study._take(Log.open(store, known), name, None, None)
         return study
 
-    def __repr__(self) -> str:
-        told = ", ".join(f"{n} {word}" for word, n in self._counts().items() if n and word != "counted")
-        return f"Study({self.name!r}, {told or 'no trials yet'}, {self._log.storage!r})"
-
     def _repr_html_(self) -> str:
         from trimtab.study._notebook import page_html
         from trimtab.study._summary import summary
@@ -170,142 +164,6 @@ class Study:
 
         def __getattr__(self, name: str) -> Any:
             raise AttributeError(attribute("'Study' object", name, STUDY_NAMES), name=name, obj=self)
-
-    # ── reading ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    @property
-    def history(self) -> History:
-        """What methods see: columns, smaller is better."""
-        self._log.refresh()
-        return self._log.history
-
-    @property
-    def space(self) -> Space:
-        """The space in force. With the objects that labels stand for, where this call's space has them."""
-        self._log.refresh()
-        ledger, mine = self._log.ledger, self._labels
-        return mine if mine is not None and mine.to_json() == ledger.definitions[-1]["space"] else ledger.space
-
-    @property
-    def seed(self) -> int:
-        seed: int = self._log.ledger.definitions[0]["seed"]
-        return seed
-
-    @property
-    def objectives(self) -> dict[str, str]:
-        """{name: "min" or "max"}"""
-        ledger = self._log.ledger
-        return {n: "min" if s > 0 else "max" for n, s in zip(ledger.objectives, ledger.signs, strict=True)}
-
-    @property
-    def trials(self) -> list[Trial]:
-        """Every trial, also running, failed and invalid ones."""
-        with self._log.lock:
-            self._log.refresh()
-            return [self._log.ledger.record(i) for i in range(len(self._log.ledger.rows))]
-
-    def __len__(self) -> int:
-        self._log.refresh()
-        return len(self._log.ledger.rows)
-
-    def trial(self, number: int | Trial) -> Trial:
-        """One trial by its number."""
-        self._log.refresh()
-        return self._log.ledger.record(self._number(number))
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Trials by state; `counted` is what counts towards trials=."""
-        with self._log.lock:
-            self._log.refresh()
-            return self._counts()
-
-    def _counts(self) -> dict[str, int]:
-        ledger = self._log.ledger
-        waiting = len(ledger.waiting)
-        shown_ = {**ledger.counts, "queued": waiting, "invalid": ledger.invalid, "counted": ledger.counted}
-        shown_["running"] -= waiting
-        return shown_
-
-    @property
-    def best(self) -> Trial:
-        """The best feasible finished trial of a study with one objective."""
-        with self._log.lock:
-            self._log.refresh()
-            ledger = self._log.ledger
-            if len(ledger.objectives) != 1:
-                raise MultiObjective(
-                    f"This study has {len(ledger.objectives)} objectives ({', '.join(ledger.objectives)}), so there is "
-                    f"no single best. Use study.front ({len(self.front)} trials)."
-                )
-            number = best_number(self._log.history)
-            if number is None:
-                raise NoResult(nothing_yet(self.name, ledger, where(self._log.storage)))
-            return ledger.record(number)
-
-    @property
-    def front(self) -> list[Trial]:
-        """The feasible trials that no other beats in every objective, oldest first."""
-        from trimtab.parts.pareto import front
-
-        with self._log.lock:
-            history = self.history
-            if not len(history):
-                return []
-            good = np.isin(history.state, (State.FINISHED, State.STOPPED)) & ~np.isnan(history.Y).any(axis=1)
-            if history.constraints:
-                good &= (history.C <= 0).all(axis=1)
-            rows = np.flatnonzero(good)
-            return [self._log.ledger.record(int(history.numbers[rows[i]])) for i in front(history.Y[rows])]
-
-    def failures(self) -> list[dict[str, JSON]]:
-        """Failed trials, grouped by what went wrong and where: kind, text, where, trials, most frequent first."""
-        from trimtab.study import _tables
-
-        return _tables.failures(self.trials)
-
-    def explain(self, trial: int | Trial) -> dict[str, JSON]:
-        """Why a trial was tried, went on, paused or stopped: a line each, with the method that decided it."""
-        from trimtab.study import _tables
-
-        self._log.refresh()
-        return _tables.explain(self._log, self._number(trial))
-
-    def log(self) -> Iterator[Event]:
-        """The raw log, oldest first."""
-        return read_all(self._log.storage, self._log.study)
-
-    def attributes(self, trial: int | Trial | None = None) -> Mapping[str, JSON]:
-        """What was noted of a trial, or, without one, of the study."""
-        self._log.refresh()
-        return dict(self._log.ledger.attributes.get(None if trial is None else self._number(trial), {}))
-
-    def to_dicts(self, *, reports: bool = False) -> list[dict[str, Any]]:
-        """One dict a trial, or with reports=True one a report."""
-        from trimtab.study import _tables
-
-        self._log.refresh()
-        return _tables.report_rows(self._log.ledger) if reports else _tables.trial_rows(self.trials)
-
-    def to_pandas(self, *, reports: bool = False, style: str = "trimtab") -> pd.DataFrame:
-        """One row a trial, or with reports=True one a report. style="optuna": Optuna's columns and state words."""
-        from trimtab.study import _tables
-
-        self._log.refresh()
-        return _tables.to_pandas(self._log.ledger, self.trials, reports=reports, style=style)
-
-    def to_arrow(self, *, reports: bool = False) -> Any:
-        """A pyarrow.Table: one row a trial, or with reports=True one a report."""
-        from trimtab.study import _tables
-
-        return _tables.to_arrow(self.to_dicts(reports=reports), "make an Arrow table")
-
-    def export(self, path: str | Path, *, what: str = "trials") -> None:
-        """Write trials, reports or events to a .csv, .json, .jsonl or .parquet file."""
-        self._log.refresh()
-        from trimtab.study import _tables
-
-        _tables.export(self, Path(path), what)
 
     # ── asking and telling ───────────────────────────────────────────────────────────────────────────────────────
 
@@ -509,28 +367,6 @@ class Study:
         """Where an attempt publishes its checkpoints: a folder of its own, so that a zombie can't overwrite."""
         home = self._remote.rstrip("/") if self._remote else str(self._home())
         return f"{home}/checkpoints/{trial}/{attempt}"
-
-    # ── insides ──────────────────────────────────────────────────────────────────────────────────────────────────
-
-    def _number(self, trial: int | Trial | Asked) -> int:
-        number = (
-            trial
-            if isinstance(trial, (int, np.integer)) and not isinstance(trial, bool)
-            else getattr(trial, "number", None)
-        )
-        if number is None:
-            raise TypeError(f"{trial!r} is no trial: give its number, or a Trial.")
-        if not 0 <= number < len(self._log.ledger.rows):
-            self._log.refresh()
-        have = len(self._log.ledger.rows)
-        if not 0 <= number < have:
-            span = f"0 to {have - 1}" if have else "none yet"
-            raise NoResult(f'"{self.name}" has no trial {number}: there are {have} ({span}).')
-        return int(number)
-
-    def _numbers(self, trials: Any) -> list[int]:
-        many = trials if isinstance(trials, (list, tuple, range, np.ndarray)) else [trials]
-        return [self._number(t) for t in many]
 
 
 def _drop(folder: str) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from trimtab.study._log import Log
-    from trimtab.study._study import Study
+    from trimtab.study._results import Results
 
 FIRST = ("number", "state", "value")
 GROUPS = ("values_", "params_", "metrics_", "constraints_", "sem_")
@@ -261,7 +261,7 @@ def _like_optuna(frames: Any, trials: Sequence[Trial], objectives: int) -> pd.Da
 # ── files ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def export(study: Study, path: Path, what: str = "trials") -> None:
+def export(study: Results, path: Path, what: str = "trials") -> None:
     """Write trials, reports or events to a file; its suffix says in which form."""
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
@@ -274,7 +274,7 @@ def export(study: Study, path: Path, what: str = "trials") -> None:
         write(rows, stream, suffix)
 
 
-def rows_of(study: Study, what: str) -> list[dict[str, Any]]:
+def rows_of(study: Results, what: str) -> list[dict[str, Any]]:
     """The rows of one kind, with times as text."""
     if what not in WHAT:
         raise UnknownName(what, among=WHAT, kind="thing to export")
