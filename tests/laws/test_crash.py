@@ -48,7 +48,9 @@ SCHEDULERS = {
 
 
 CASES = [
-    pytest.param(schedule, name, after, marks=[pytest.mark.slow] * ("asha" in schedule and (name == "tpe" or not after)))
+    pytest.param(
+        schedule, name, after, marks=[pytest.mark.slow] * ("asha" in schedule and (name == "tpe" or not after))
+    )
     for schedule in sorted(SCHEDULERS)
     for name in ("random", "tpe")
     for after in (True, False)
