@@ -7,7 +7,7 @@ from collections import deque
 from decimal import Decimal
 from fractions import Fraction
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -369,3 +369,105 @@ def test_folder_is_the_trials_own(tmp_path: Path):
 def test_non_finite_is_an_objective_error():
     with pytest.raises(NonFinite, match='"val/loss" at step 1: nan'):
         Trial.fixed({}).report({"val/loss": math.nan})
+
+
+# ── stand-ins for unit tests of an objective ──
+
+
+def saving(trial: Trial) -> None:
+    total = float((trial.checkpoint / "total").read_text()) if trial.checkpoint else 0.0
+    for step in trial.steps():
+        total += trial["x"]
+        with trial.save_checkpoint() as folder:
+            (folder / "total").write_text(repr(total))
+        trial.report(loss=total / step)
+
+
+def test_a_fixed_trial_pauses_and_goes_on_from_its_checkpoint(tmp_path: Path):
+    first = Trial.fixed({"x": 2.0}, budget=5, pause=3, folder=tmp_path / "a")
+    saving(first)
+    assert [r["step"] for r in first.reports] == [1, 2, 3]
+    assert first.saved is not None
+    assert first.saved.name == "3"
+    second = Trial.fixed({"x": 2.0}, budget=5, checkpoint=first.saved, folder=tmp_path / "b")
+    assert second.checkpoint == first.saved
+    saving(second)
+    assert [r["step"] for r in second.reports] == [4, 5]
+    assert (second.saved / "total").read_text() == "10.0"  # type: ignore[operator]
+    whole = Trial.fixed({"x": 2.0}, budget=5, folder=tmp_path / "c")
+    saving(whole)
+    assert first.reports + second.reports == whole.reports
+
+
+def test_a_checkpoint_of_ones_own_needs_its_step(tmp_path: Path):
+    with pytest.raises(ReportError, match=r"say its step too: step=3"):
+        Trial.fixed({}, checkpoint=tmp_path / "net")
+    (tmp_path / "net").mkdir()
+    assert list(Trial.fixed({}, budget=5, checkpoint=tmp_path / "net", step=3).steps()) == [4, 5]
+
+
+def test_nothing_is_left_of_a_trial_that_was_saved_at_its_end(tmp_path: Path):
+    (tmp_path / "5").mkdir()
+    trial = Trial.fixed({}, budget=5, checkpoint=tmp_path / "5")
+    assert list(trial.steps()) == []
+    assert outcome(None, trial)["state"] == "finished"
+
+
+# ── loops that belong to somebody else ──
+
+
+class Callback:
+    """As Keras, Lightning or XGBoost call them: after each epoch, with the metrics; it may end the training."""
+
+    def __init__(self, trial: Trial) -> None:
+        self.trial = trial
+
+    def on_epoch_end(self, epoch: int, metrics: dict[str, Any]) -> bool:
+        self.trial.report({f"val/{k}": v for k, v in metrics.items()}, step=epoch + 1)
+        return self.trial.should_stop()
+
+
+def fit(trial: Trial, epochs: int) -> float:
+    callback, loss = Callback(trial), 1.0
+    for epoch in range(epochs):
+        loss = 1 / (epoch + 1)
+        if callback.on_epoch_end(epoch, {"loss": np.float32(loss)}):
+            break
+    return loss
+
+
+@pytest.mark.parametrize(("go", "state"), [("pause", "paused"), ("stop", "stopped")])
+def test_a_callback_ends_a_loop_at_a_milestone(go, state):
+    line = Line({"go": "on", "until": 4}, {"go": go})
+    body = execute(lambda t: fit(t, 9), Trial(a_run(until=2, budget=9), line))
+    assert (body["state"], body["step"], body["returned"], line.steps) == (state, 4, 0.25, [1, 2, 3, 4])
+
+
+def test_a_callback_ends_a_loop_when_it_is_asked_to():
+    body = execute(lambda t: fit(t, 9), Trial(a_run(budget=9), Line(unasked={3: {"go": "cancel", "drain": True}})))
+    assert (body["state"], body["step"]) == ("cancelled", 3)
+
+
+def test_who_listens_says_so_once():
+    class Ears(Line):
+        heard = 0
+
+        def listens(self):
+            self.heard += 1
+
+    for objective, heard in ((looping, 1), (lambda t: fit(t, 9), 1), (lambda t: t.report(loss=1.0), 0)):
+        line = Ears()
+        execute(objective, Trial(a_run(budget=9), line))
+        assert line.heard == heard
+
+
+def test_several_processes_act_on_what_was_agreed():
+    class Among(Line):
+        agreed: ClassVar = deque([None, None, "pause"])
+
+        def agree(self, told):
+            return self.agreed.popleft()
+
+    line = Among(unasked={1: {"go": "stop"}})
+    body = execute(looping, Trial(a_run(budget=9), line))
+    assert (body["state"], line.steps) == ("paused", [1, 2])
