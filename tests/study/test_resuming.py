@@ -116,6 +116,27 @@ def test_another_objective_is_warned_of_once(here: Path, said: list[Any]) -> Non
     assert 'another name, or if_exists="new"' in warned
 
 
+def test_other_versions_are_warned_of(here: Path, said: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    made().optimize(square, trials=2)
+    monkeypatch.setattr("trimtab.run.environment.packages", lambda objective: {"torch": "2.1", "new": "1"})
+    made().optimize(square, trials=3)
+    monkeypatch.setattr("trimtab.run.environment.packages", lambda objective: {"torch": "2.2"})
+    made().optimize(square, trials=4)
+    (warned,) = [line for kind, line in said if kind == "warning"]
+    assert warned.startswith("digits: other versions than up to trial 2: torch 2.1 → 2.2. Old and new results")
+
+
+def test_what_can_not_be_looked_at_is_run_all_the_same(here: Path) -> None:
+    class Odd:
+        def __call__(self, trial: Any) -> float:
+            return 1.0
+
+        def __getattr__(self, name: str) -> Any:
+            raise RuntimeError(name)
+
+    assert len(made().optimize(Odd(), trials=2)) == 2
+
+
 def test_a_mended_objective_is_no_change(here: Path, said: list[Any]) -> None:
     with pytest.raises(tt.StudyStopped):
         made().optimize(lambda t: 1 / 0, trials=9)

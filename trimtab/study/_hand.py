@@ -23,7 +23,7 @@ from trimtab.study._ends import ending, reap, settle_interrupted
 from trimtab.study._facts import complete, named, settled
 from trimtab.study._grow import grow, learn
 from trimtab.study._log import shown
-from trimtab.study._needs import answered
+from trimtab.study._needs import answered, answered_elsewhere
 from trimtab.study._queued import queued
 from trimtab.study._starts import ask_of, method_of, retry, started
 
@@ -69,6 +69,8 @@ def _decide(study: Study, n: int, expires: float | None, fixed: Mapping[str, JSO
         if isinstance(acts, Need):
             if acts.key in log.ledger.answers:
                 raise StudyStopped(f"{study.searcher.name} asks {acts.key!r} again although the log has an answer.")
+            if answered_elsewhere(log.ledger, study._me):
+                raise StudyFinished(f'"{study.name}" waits for an answer that a running driver gives. Ask again then.')
             answered(log, acts, None, time.time(), study._me)
             return []
         starts = _starts(study, acts, fixed)

@@ -5,8 +5,10 @@ One `noted` event a run. The environment's full text stands in the log once; a r
 
 from __future__ import annotations
 
+import platform
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from trimtab.history import State
@@ -28,15 +30,12 @@ def begin(study: Study, objective: Any, runner: Any, driver: str, *, answers: bo
     told = fingerprint()
     key = short_hash(told)
     run: dict[str, JSON] = {"env": key, **{k: told[k] for k in ("host", "argv", "commit", "dirty") if k in told}}
-    parts = _parts(objective, runner)
-    if parts:
-        run["objective"] = parts
-    if callable(objective) and (known := packages(objective)):
-        run["packages"] = known
+    with suppress(Exception):  # an objective that can't be looked at is no reason not to run it
+        run |= {k: v for k, v in (("objective", _parts(objective, runner)), ("packages", packages(objective))) if v}
     if answers:
         run["answers"] = True
     ledger = study._log.ledger
-    if words := differs(ledger, parts):
+    if words := differs(ledger, run):
         warn(f"{study.name}: {words}")
     body: dict[str, JSON] = {"run": run}
     if key not in ledger.environments:
@@ -45,20 +44,31 @@ def begin(study: Study, objective: Any, runner: Any, driver: str, *, answers: bo
     return key
 
 
-def differs(ledger: Ledger, parts: Mapping[str, str]) -> str:
-    """What of the objective has changed since the last run that got anywhere; nothing where nothing has."""
-    before = [(n, run["objective"]) for n, _, run in ledger.runs if run.get("objective")]
+def differs(ledger: Ledger, run: Mapping[str, JSON]) -> str:
+    """What has changed since the last run: the objective, or its packages. Nothing where no trial has a result yet."""
     ends = [row.number for row in ledger.rows if row.state in (State.FINISHED, State.STOPPED, State.PAUSED)]
-    if not before or not parts or not ends:
+    before = [told for _, _, told in ledger.runs if told.get("objective")]
+    if not ends or not before or not run.get("objective"):
         return ""
-    names = changed(before[-1][1], parts)
-    if not names:
+    old = before[-1]
+    versions = {**old.get("packages", {}), "Python": _python(ledger, old)}
+    now = {**run.get("packages", {}), "Python": platform.python_version()}
+    both = sorted(versions.keys() & now.keys())
+    newer = [f"{n} {versions[n]} → {now[n]}" for n in both if versions[n] and versions[n] != now[n]]
+    names = changed(old["objective"], run["objective"])
+    if not names and not newer:
         return ""
     what = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+    told = [f"the objective has changed since trial {ends[-1]}: {what}"] * bool(names)
+    told += [f"other versions than up to trial {ends[-1]}: {', '.join(newer[:NAMED])}"] * bool(newer)
     return (
-        f"the objective has changed since trial {ends[-1]}: {what}. Old and new results would be mixed. "
+        f"{'; '.join(told)}. Old and new results would be mixed. "
         'Meant so? Then all is well. Else: another name, or if_exists="new".'
     )
+
+
+def _python(ledger: Ledger, run: Mapping[str, JSON]) -> str:
+    return str(ledger.environments.get(run.get("env", ""), {}).get("python", ""))
 
 
 def _parts(objective: Any, runner: Any) -> dict[str, str]:
