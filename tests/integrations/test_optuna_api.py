@@ -10,6 +10,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import trimtab as tt
@@ -346,7 +347,10 @@ def test_it_is_a_real_study(tmp_path: Path) -> None:
     assert max(r["step"] for r in mine.to_dicts(reports=True)) == 4  # Optuna's steps 0 … 3
     stopped = next(t for t in mine.trials if t.state == "stopped")
     assert "worse than the median" in " ".join(mine.explain(stopped)["lines"])
-    again = api.load_study(study_name="s", storage=str(tmp_path / "a.db"), sampler=api.samplers.RandomSampler())
+    url = str(tmp_path / "a.db")
+    same = api.create_study(study_name="s", storage=url, load_if_exists=True)
+    assert same.study.searcher == tt.TPE()  # nothing said: as it was
+    again = api.load_study(study_name="s", storage=url, sampler=api.samplers.RandomSampler())
     assert again.study.searcher.name == "random"
     again.optimize(objective, n_trials=2)
     assert len(study.trials) == 22
@@ -496,6 +500,22 @@ def test_a_declared_space_is_read() -> None:
 def test_what_is_not_here_says_trimtabs_word(call: Any, said: str) -> None:
     with pytest.raises(api.NotHere, match=said):
         call()
+
+
+def test_small_things() -> None:
+    study = api.create_study()
+    assert (type(study.sampler).__name__, type(study.pruner).__name__) == ("AutoSampler", "MedianPruner")
+    at_five = api.study.MaxTrialsCallback(5, states=(api.trial.TrialState.COMPLETE,))
+    study.optimize(lambda t: t.suggest_categorical("n", np.array([1, 2, 3])), callbacks=[at_five])
+    assert len(study.trials) == 5
+    study.trials[0].params["n"] = "changed"
+    assert study.trials[0].params["n"] in (1, 2, 3)
+    assert str(study.trials[0].state) == "TrialState.COMPLETE"
+    study.enqueue_trial({"n": 2})
+    study.enqueue_trial({"n": 2})
+    study.enqueue_trial({"n": 2}, skip_if_exists=True)
+    study.optimize(lambda t: t.suggest_categorical("n", [1, 2, 3]), n_trials=2)
+    assert [t.params["n"] for t in study.trials[5:]] == [2, 2]
 
 
 def test_wrong_use() -> None:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from typing import Any, Literal
 
 from trimtab.space import Choice, Const, Float, Int
-from trimtab.space.domains import token
+from trimtab.space.domains import plain, token
 
 Kind = Literal["float", "int", "choice"]
 
@@ -122,6 +122,7 @@ def from_json(text: str) -> Dist:
 
 def choice_of(choices: Sequence[Any]) -> Any:
     """What Choice takes for these values: a list where JSON can hold them all, else {label: value}."""
+    choices = [plain(value) for value in choices]
     if all(_plain(value) for value in choices):
         return list({token(value): value for value in choices}.values())  # twice the same counts once
     labels: dict[str, Any] = {}

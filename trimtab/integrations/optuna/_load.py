@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from trimtab.errors import SpaceError, StorageError, StudyMismatch
-from trimtab.study._conditions import Conditions
 from trimtab.integrations.optuna import _database, _journal
 from trimtab.integrations.optuna._domains import Dist
 from trimtab.integrations.optuna._events import Words, events_of
@@ -27,6 +26,7 @@ from trimtab.run._values import plain
 from trimtab.space import Space
 from trimtab.storage import open_storage
 from trimtab.storage._sqlite import MAGIC
+from trimtab.study._conditions import Conditions
 
 if TYPE_CHECKING:
     from trimtab.study import Study

@@ -124,7 +124,7 @@ class TrimtabSampler(BaseSampler):  # type: ignore[misc]
         return seen
 
     def _propose(self, study: Any, trial: Any, seen: Seen, wanted: dict[str, Any]) -> dict[str, Any]:
-        """A configuration as the history keeps it; {} where the searcher has nothing more to propose."""
+        """A configuration as the history keeps it; a random one where the searcher has nothing more to propose."""
         asked = {name: Dist.of(d) for name, d in wanted.items()}
         known = seen.space_of()
         if not asked.keys() <= known.keys():  # a space given by hand, before any trial had it
@@ -141,7 +141,7 @@ class TrimtabSampler(BaseSampler):  # type: ignore[misc]
             if not self._told:
                 self._told = True
                 log.warning("%s has nothing new to propose; trials are drawn at random from here.", self.searcher.name)
-            return {}
+            return history.space.sample_config(rng_for(self.seed, "anew", trial.number))
         return dict(proposals[0].config or {})
 
     def _check(self, study: Any, domains: dict[str, Any], metrics: dict[str, Any] | None = None) -> None:

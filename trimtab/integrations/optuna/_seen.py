@@ -13,10 +13,10 @@ from math import isfinite
 from typing import Any
 
 from trimtab.history import History
-from trimtab.study._conditions import Conditions
 from trimtab.integrations.optuna._domains import Dist
 from trimtab.log import JSON, Event
 from trimtab.space import Choice, Space
+from trimtab.study._conditions import Conditions
 
 GOOD = ("COMPLETE", "PRUNED")
 

@@ -81,8 +81,8 @@ class Study:
         return self.get_trials()
 
     def get_trials(self, deepcopy: bool = True, states: Container[TrialState] | None = None) -> list[FrozenTrial]:
-        found = self._frozen.all()
-        return [t for t in found if states is None or t.state in states]
+        found = [t for t in self._frozen.all() if states is None or t.state in states]
+        return [t.copy() for t in found] if deepcopy else found
 
     @property
     def best_trial(self) -> FrozenTrial:

@@ -25,6 +25,13 @@ class BaseSampler:
         """Nothing to do: every draw is keyed by its trial."""
 
 
+class AutoSampler(BaseSampler):
+    """What a study gets when no sampler is named: trimtab chooses by what the space is."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        super().__init__({"method": "auto"}, seed)
+
+
 class TPESampler(BaseSampler):
     """tt.TPE. What Optuna asks for and trimtab always does is accepted: groups, constant liar."""
 

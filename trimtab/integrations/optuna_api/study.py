@@ -5,7 +5,7 @@ from __future__ import annotations
 import enum
 import sqlite3
 import uuid
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,13 @@ from trimtab.integrations.optuna_api import _frozen
 from trimtab.integrations.optuna_api._study import Study, StudyDirection
 from trimtab.integrations.optuna_api.exceptions import DuplicatedStudyError
 from trimtab.integrations.optuna_api.pruners import MedianPruner, scheduler_of
-from trimtab.integrations.optuna_api.samplers import searcher_of
+from trimtab.integrations.optuna_api.samplers import AutoSampler, searcher_of
 from trimtab.integrations.optuna_api.storages import place_of
+from trimtab.integrations.optuna_api.trial import FrozenTrial, TrialState
 from trimtab.storage import open_storage, open_stored
 
 __all__ = [
-    "Study", "StudyDirection", "copy_study", "create_study", "delete_study", "get_all_study_names",
+    "MaxTrialsCallback", "Study", "StudyDirection", "copy_study", "create_study", "delete_study", "get_all_study_names",
     "get_all_study_summaries", "load_study",
 ]  # fmt: skip
 
@@ -42,10 +43,11 @@ def create_study(
         if not load_if_exists:
             raise DuplicatedStudyError(f"{name!r} exists in {store!r}: load_if_exists=True goes on with it.")
         return load_study(study_name=name, storage=store, sampler=sampler, pruner=pruner)
+    sampler, pruner = AutoSampler() if sampler is None else sampler, pruner or MedianPruner()  # Optuna's default
     metrics = _frozen.names_of(len(words))
     goals = {goal: [m for m, w in zip(metrics, words, strict=True) if w == goal] for goal in ("minimize", "maximize")}
     made = tt.Study(
-        name, storage=store, searcher=searcher_of(sampler), scheduler=scheduler_of(pruner or MedianPruner()),
+        name, storage=store, searcher=searcher_of(sampler), scheduler=scheduler_of(pruner),
         seed=getattr(sampler, "seed", None), stop=[tt.Failures(in_a_row=None)],
         **{goal: names for goal, names in goals.items() if names},  # type: ignore[arg-type]
     )  # fmt: skip
@@ -89,6 +91,17 @@ def get_all_study_summaries(storage: Any, include_best_trial: bool = True) -> li
     """study_name, direction(s), n_trials, best_trial and user_attrs of each."""
     store = _opened(place_of(storage), create=False)
     return [_frozen.Summary.of(Study(tt.load(store, name)), include_best_trial) for name in store.names()]
+
+
+class MaxTrialsCallback:
+    """Ends a call of optimize() once the study has so many trials in these states."""
+
+    def __init__(self, n_trials: int, states: Container[TrialState] | None = (TrialState.COMPLETE,)) -> None:
+        self.n_trials, self.states = n_trials, states
+
+    def __call__(self, study: Study, trial: FrozenTrial) -> None:
+        if len(study.get_trials(deepcopy=False, states=self.states)) >= self.n_trials:
+            study.stop()
 
 
 def _goal(direction: Any) -> str:

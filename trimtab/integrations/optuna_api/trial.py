@@ -6,7 +6,8 @@ import enum
 import math
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +71,11 @@ class FrozenTrial:
     @property
     def _trial_id(self) -> int:
         return self.number
+
+    def copy(self) -> FrozenTrial:
+        """Another one, which may be changed."""
+        own = ("values", "params", "distributions", "user_attrs", "system_attrs", "intermediate_values")
+        return replace(self, **{name: copy(getattr(self, name)) for name in own})
 
 
 def create_trial(
