@@ -164,3 +164,11 @@ def test_a_table_says_the_same_as_a_list() -> None:
 def test_tables_that_make_no_sense(stop: Any, error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says):
         tt.Study("s", SPACE, stop=stop)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [("90", 90), ("90s", 90), ("15 min", 900), ("2 hours", 7200), ("1 hr", 3600), ("1.5 days", 129_600)],
+)
+def test_durations_as_people_write_them(text: str, value: float) -> None:
+    assert tt.Time(text) == tt.Time(value)

@@ -6,7 +6,8 @@ import os
 import re
 from math import inf
 
-UNITS = {"": 1, "s": 1, "sec": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+WORDS = {1: "s sec second", 60: "m min minute", 3600: "h hr hour", 86_400: "d day"}
+UNITS = {"": 1} | {word + s: n for n, words in WORDS.items() for word in words.split() for s in ("", "s")}
 
 
 def seconds(text: float | str) -> float:
