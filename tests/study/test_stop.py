@@ -172,3 +172,5 @@ def test_tables_that_make_no_sense(stop: Any, error: type[Exception], says: str)
 )
 def test_durations_as_people_write_them(text: str, value: float) -> None:
     assert tt.Time(text) == tt.Time(value)
+    with pytest.raises(ValueError, match="no duration"):
+        tt.Time("500 ms")

@@ -7,7 +7,8 @@ import re
 from math import inf
 
 WORDS = {1: "s sec second", 60: "m min minute", 3600: "h hr hour", 86_400: "d day"}
-UNITS = {"": 1} | {word + s: n for n, words in WORDS.items() for word in words.split() for s in ("", "s")}
+UNITS = {"": 1} | {word: n for n, words in WORDS.items() for word in words.split()}
+UNITS |= {f"{word}s": n for word, n in UNITS.items() if len(word) > 1}  # but "ms" would be milliseconds
 
 
 def seconds(text: float | str) -> float:
