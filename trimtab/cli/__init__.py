@@ -21,7 +21,7 @@ from trimtab.cli._mend import ask, correct, enqueue, invalidate, note, restore, 
 from trimtab.cli._methods import compare, methods, report, verify
 from trimtab.cli._run import init, run
 from trimtab.cli._try import ObjectiveFailed, try_
-from trimtab.cli._words import known_target, say, shell_words, spoken
+from trimtab.cli._words import known_target, ours, say, shell_words, spoken
 from trimtab.errors import StorageError, StudyFinished, StudyStopped, TrimtabError
 
 DONE, NOTHING, WRONG, INTERRUPTED, AWAY = range(5)
@@ -76,7 +76,7 @@ def _told(error: Exception, code: int, ctx: click.Context) -> int:
 def _from_trimtab(error: Exception) -> bool:
     """Whether trimtab raised it on purpose: the last line of its traceback is a `raise` of trimtab's."""
     frames = traceback.extract_tb(error.__traceback__)
-    return bool(frames) and "/trimtab/" in frames[-1].filename.replace("\\", "/") and _raises(frames[-1].line)
+    return bool(frames) and ours(frames[-1].filename) and _raises(frames[-1].line)
 
 
 def _raises(line: str | None) -> bool:

@@ -55,6 +55,8 @@ def put(document: dict[str, Any], path: list[str], value: Any, where: str) -> No
         part, *rest = rest
         if isinstance(table.get("branches"), Mapping) and part in table["branches"]:
             table = table["branches"]
+        if path[0] == part and part in ("searcher", "scheduler") and isinstance(table.get(part), str):
+            table[part] = {"method": table[part]}  # searcher = "tpe" is short for it
         table = table.setdefault(part, {})
         if not isinstance(table, dict):
             raise FileError(f"{where}: {part} is no table.")

@@ -235,16 +235,21 @@ def read(file: Path) -> dict[str, Any]:
         raise FileError(f"{file} can't be read: {error.strerror}.") from None
     except UnicodeDecodeError:
         raise FileError(f"{file} is not TOML: it is not text in UTF-8.") from None
+    except RecursionError:
+        raise FileError(f"{file} is nested too deep.") from None
     except tomllib.TOMLDecodeError as error:
         raise FileError(f"{file} is not TOML: {error}.{looks_like(file)}") from None
 
 
 def plan_of(document: Mapping[str, Any], file: Path, where: str | None = None) -> Plan:
     """A parsed file, checked."""
+    from trimtab.cli._kinds import check_kinds
+
     where = str(file) if where is None else where
     _check(document, (*study_keys(), *TABLES), where, "")
     for table, known in (("run", run_keys()), ("rules", RULES), ("stop", stop_keys())):
         _check(_table(document, table, where), known, where, table)
+    check_kinds(document, where)
     run = _table(document, "run", where)
     if "function" in run and "command" in run:
         raise FileError(f"{where}: [run] has function and command. A trial is one of them: leave one out.")
@@ -257,10 +262,7 @@ def plan_of(document: Mapping[str, Any], file: Path, where: str | None = None) -
         )
     if "retry" in run and "retry" in document:
         raise FileError(f"{where}: retry stands at the top level and in [run]. Say it once.")
-    _check_run(run, where)
     study = {k: v for k, v in document.items() if k not in TABLES}
-    if not isinstance(study.get("name", ""), str):
-        raise FileError(f"{where}: name = {study['name']!r}: a name is text, in quotes.")
     study.setdefault("name", file.stem)
     rules = _table(document, "rules", where)
     space = document.get("space")
@@ -299,29 +301,6 @@ def _hint(key: str, known: Collection[str], table: str) -> str:
 
         return f"trimtab says {file_words(says)}."
     return did_you_mean(key, known)
-
-
-def _check_run(run: Mapping[str, Any], where: str) -> None:
-    """The values of [run], before anything is opened: a dry run should find them as well."""
-    from trimtab.study._times import seconds
-
-    for key in ("trials", "workers", "repeats", "recycle"):
-        value = run.get(key, 1)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-            raise FileError(f"{where}: [run] {key} = {value!r}: a whole number, at least 1.")
-    for key in ("timeout", "trial_timeout", "grace"):
-        if key == "timeout" and run.get(key) == "slurm":
-            continue
-        try:
-            seconds(run.get(key, 0))
-        except (TypeError, ValueError) as error:
-            raise FileError(f"{where}: [run] {key} = {run[key]!r}: {error}") from None
-    for key in ("metrics", "env", "per_trial"):
-        if not isinstance(run.get(key, {}), Mapping):
-            raise FileError(f"{where}: [run] {key} = {run[key]!r}: a table, as [run.{key}].")
-    configs = run.get("enqueue", [])
-    if not isinstance(configs, list) or not all(isinstance(c, Mapping) for c in configs):
-        raise FileError(f"{where}: [run] enqueue is a list of configurations: [[run.enqueue]], each with name = value.")
 
 
 def stop_rules(table: Mapping[str, Any], where: str) -> list[Any]:

@@ -17,7 +17,7 @@ from trimtab.cli import _complete as complete
 from trimtab.cli._options import NUMBER
 from trimtab.cli._run import command
 from trimtab.cli._toml import FileError, Plan, load
-from trimtab.cli._words import heard, say
+from trimtab.cli._words import heard, ours, say
 from trimtab.errors import TrimtabError
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ class ObjectiveFailed(Exception):
     def __init__(self, error: BaseException, file: str) -> None:
         super().__init__(str(error))
         frames = traceback.extract_tb(error.__traceback__)
-        first = next((i for i, f in enumerate(frames) if "/trimtab/" not in f.filename.replace("\\", "/")), 0)
+        first = next((i for i, f in enumerate(frames) if not ours(f.filename)), 0)
         first = next((i for i, f in enumerate(frames) if f.filename == file), first)
         told = [*traceback.format_list(frames[first:]), *traceback.format_exception_only(error)]
         self.shown = "Traceback (most recent call last):\n" + "".join(told).rstrip()

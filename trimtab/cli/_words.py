@@ -10,16 +10,19 @@ from __future__ import annotations
 import json
 import logging
 import math
+import os
 import re
 import shlex
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, TextIO
 
 import click
 
+HOME = str(Path(__file__).parent.parent) + os.sep
 TARGET = "TARGET"  # where nobody has named one yet
 KEY = "trimtab.target"  # in the context of a command: what the user typed
 
@@ -31,6 +34,11 @@ def clean(text: str) -> str:
     from trimtab.study._text import clean as clean_line
 
     return "\n".join(map(clean_line, text.split("\n")))
+
+
+def ours(filename: str) -> bool:
+    """Whether a file is trimtab's, and not the user's."""
+    return filename.startswith(HOME)
 
 
 def say(text: str = "", *, err: bool = False, nl: bool = True) -> None:
@@ -192,7 +200,7 @@ def spoken() -> Iterator[None]:
         message: Warning | str, category: type[Warning], filename: str, lineno: int, file: TextIO | None = None,
         line: str | None = None,
     ) -> None:  # fmt: skip
-        if "/trimtab/" in filename.replace("\\", "/"):
+        if ours(filename):
             say(f"trimtab: {shell_words(str(message), known_target())}", err=True)
         else:
             usual(message, category, filename, lineno, file, line)
