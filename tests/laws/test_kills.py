@@ -18,7 +18,8 @@ from pathlib import Path
 import pytest
 
 from trimtab.protocol import Run
-from trimtab.run.trial import Trial, _Recorder, execute
+from trimtab.run._recorder import Recorder
+from trimtab.run.trial import Trial, execute
 
 sys.path.insert(0, str(Path(__file__).parent))
 from killing import Plan, check, disturb, story
@@ -72,9 +73,9 @@ def test_killed_between_the_last_report_and_the_end() -> None:
             trial.report(loss=1.0 / step)
 
     run = Run(0, 2, {}, seed=1, until=math.inf, budget=9, source="/nowhere/9", source_step=9)
-    body = execute(objective, Trial(run, _Recorder()))
+    body = execute(objective, Trial(run, Recorder()))
     assert (body["state"], body["step"], body["returned"]) == ("finished", 9, None)
-    assert execute(objective, Trial(replace(run, budget=0.5, source_step=0), _Recorder()))["state"] == "failed"
+    assert execute(objective, Trial(replace(run, budget=0.5, source_step=0), Recorder()))["state"] == "failed"
 
 
 def main() -> None:

@@ -17,6 +17,7 @@ from trimtab.run.simulated import Simulated
 from trimtab.schedule._registry import scheduler
 from trimtab.search.random import RandomSearch
 from trimtab.space import Space
+from trimtab.study._say import heard_by
 from trimtab.study.verify import verify
 
 SPACE = {"x": tt.Float(0, 1)}
@@ -305,3 +306,19 @@ def test_curves_it_is_worth_more_than_full_runs(kind: str, seeds: int) -> None:
         for method in (tt.Full(max=81), tt.ASHA(max=81), tt.ASHA(max=81, type="promotion"))
     )
     assert max(halved) <= 0.6 * full, (full, halved)
+
+
+@pytest.mark.parametrize("method", [tt.ASHA(max=9), tt.Median(max=9), tt.Full(max=9)])
+def test_who_reports_nothing_is_told_that_nothing_can_be_stopped(method: Any) -> None:
+    said: list[str] = []
+    with heard_by(lambda kind, text: said.append(text)):
+        study(method).optimize(lambda t: t["x"], trials=6)
+        study(method).optimize(plain_loop, trials=6)
+    hints = [text for text in said if "can stop nothing early" in text]
+    assert len(hints) == (method.name != "full")
+    assert not hints or hints[0].startswith(f"s: {method.name} can stop nothing early: no trial has reported")
+
+
+def plain_loop(trial: Any) -> None:
+    for step in trial.steps():
+        trial.report(loss=trial["x"] + 1 / step)

@@ -25,6 +25,7 @@ from trimtab.errors import ObjectiveError, ReportError
 from trimtab.log import JSON
 from trimtab.protocol import Run
 from trimtab.run._outcome import execute, failure, outcome
+from trimtab.run._recorder import Recorder
 from trimtab.run._values import number, plain, storable
 from trimtab.run.config import Config
 
@@ -115,7 +116,7 @@ class Trial:
             trial=0, attempt=1, config=dict(config), seed=seed, until=math.inf if pause is None else pause,
             budget=budget, open=True, source=None if checkpoint is None else str(checkpoint), source_step=step or 0.0,
         )  # fmt: skip
-        return cls(run, _Recorder(), space, folder)
+        return cls(run, Recorder(), space, folder)
 
     def __repr__(self) -> str:
         return f"Trial({self.number}, {dict(self.config)!r})"
@@ -366,34 +367,12 @@ class Trial:
     @property
     def reports(self) -> list[dict[str, Any]]:
         """Of Trial.fixed(): what was reported, in order."""
-        return self._link.reports if isinstance(self._link, _Recorder) else []
+        return self._link.reports if isinstance(self._link, Recorder) else []
 
     @property
     def saved(self) -> Path | None:
         """Of Trial.fixed(): the newest checkpoint that was saved."""
-        return self._link.saved if isinstance(self._link, _Recorder) else None
-
-
-class _Recorder:
-    """The link of Trial.fixed(): keeps everything; at a milestone, if there is one, the answer is to pause."""
-
-    def __init__(self) -> None:
-        self.reports: list[dict[str, Any]] = []
-        self.saved: Path | None = None
-
-    def post(self, kind: str, body: Mapping[str, JSON]) -> None:
-        if kind == "reported":
-            row = {k: v[0] for k, v in body["metrics"].items()}
-            row |= {k: body[k][0] for k in ("step", "fold") if k in body}
-            self.reports.append(row)
-        elif kind == "saved":
-            self.saved = Path(body["ref"])
-
-    def wait(self) -> Mapping[str, JSON]:
-        return {"go": "pause"}
-
-    def poll(self) -> Mapping[str, JSON] | None:
-        return None
+        return self._link.saved if isinstance(self._link, Recorder) else None
 
 
 def _positional(metrics: Any, given: tuple[Any, ...], step: float | None) -> ReportError:

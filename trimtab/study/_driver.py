@@ -34,8 +34,9 @@ from trimtab.study._settings import changes
 from trimtab.study._starts import ask_of, check_sources, method_of, retry, run_of, started, twin_of
 from trimtab.study._stop import Rule, rules_from_json
 from trimtab.study._tidy import tidy
-from trimtab.study._words import first_failures, joined, repeated
+from trimtab.study._words import first_failures, joined, repeated, silent
 
+ENOUGH = 3  # trials that have finished before it is said that none of them reports
 LEFT = 3  # attempts left by KeyboardInterrupt without a Ctrl-C after which a trial has failed
 LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
 
@@ -76,6 +77,7 @@ class Driver:
         self.kill_at = inf  # when those that have not obeyed are ended, on the monotonic clock
         self.margin = inf  # seconds between the end of the time and that
         self.repeated = False  # whether it was said that steps are run twice
+        self.listened = False  # whether it was looked whether trials report at all
         self.watch: Callable[[Driver], None] | None = None  # called once a turn of the loop
         if hasattr(runner, "pump"):
             runner.pump = self.pump
@@ -395,6 +397,10 @@ class Driver:
             self.log.write(Event("ended", body, row.number, row.attempt, self.runner.now(), self.id))
             return
         run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)
+        if not self.listened and ledger.counts["finished"] >= ENOUGH:
+            self.listened = True
+            if hint := silent(ledger, self.scheduler):
+                warn(f"{self.name}: {hint}")
         words = "" if self.repeated else repeated(ledger, row, run)
         if words:
             self.repeated = True  # said once a run: it will be so for every trial

@@ -274,12 +274,12 @@ class Study(Results):
     def rerun(self, trial: int | Trial, objective: Objective) -> Any:
         """Run a trial's configuration here and now; exceptions propagate, nothing is recorded. Returns its value."""
         from trimtab.protocol import Run
+        from trimtab.run._recorder import Recorder
         from trimtab.run.trial import Trial as Handle
-        from trimtab.run.trial import _Recorder
 
         row = self._log.ledger.rows[self._number(trial)]
         run = Run(row.number, row.attempt, row.config, row.seed, inf, row.budget, open=row.open)
-        return objective(Handle(run, _Recorder(), None if row.open else self.space))
+        return objective(Handle(run, Recorder(), None if row.open else self.space))
 
     # ── mending ──────────────────────────────────────────────────────────────────────────────────────────────────
 

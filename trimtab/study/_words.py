@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from trimtab.history import Ledger, Row
-from trimtab.protocol import Run
+from trimtab.protocol import Run, Scheduler
 from trimtab.study._where import near
 
 
@@ -34,6 +34,17 @@ def repeated(ledger: Ledger, row: Row, run: Run) -> str:
     return (
         f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} ({steps}). "
         "See trial.save_checkpoint()."
+    )
+
+
+def silent(ledger: Ledger, scheduler: Scheduler) -> str:
+    """That a scheduler gets nothing to judge before trials are over; nothing where it does."""
+    paused = ledger.counts["paused"] + ledger.counts["stopped"]
+    if scheduler.name == "full" or paused or any(len(ledger.reports.rows_of(r.number)) > 1 for r in ledger.rows):
+        return ""
+    return (
+        f"{scheduler.name} can stop nothing early: no trial has reported before its end. Report as you go, "
+        f"trial.report({ledger.objectives[0]}=…) once an epoch, and loop over trial.steps()."
     )
 
 
