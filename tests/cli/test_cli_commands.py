@@ -151,6 +151,8 @@ def test_ask_and_tell_by_hand(cli: Run, here: Path) -> None:
     assert cli("tell", "bowl.toml", "0", "loss=0.5")[0] == 0
     told = json.loads(cli("ask", "bowl.toml")[1])
     assert told["trial"] == 1
+    waits = cli("show", "bowl.toml")[1].splitlines()[1]
+    assert re.fullmatch(r"  trial 1 was asked for by hand \d+ s ago: trimtab tell bowl\.toml 1 loss=…", waits)
     assert set(told["config"]) == {"x", "kind"}
     assert cli("tell", "bowl.toml", "1", "--failed", "diverged")[0] == 0
     study = tt.load(here / "bowl.db")

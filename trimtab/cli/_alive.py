@@ -1,17 +1,35 @@
-"""Which running trials have lost their driver, or wait for a sign of it: told from the leases, honestly."""
+"""Which running trials have lost their driver, wait for a sign of it, or for somebody's word: told honestly."""
 
 from __future__ import annotations
 
+import shlex
+import time
 from typing import TYPE_CHECKING
 
 from trimtab.study._driver import LEASE
-from trimtab.study._status import duration
+from trimtab.study._status import about, duration
 
 if TYPE_CHECKING:
     from trimtab.history import Row
     from trimtab.study import Study
 
+SHOWN = 5  # lines of one kind
 QUIET = LEASE / 2  # a driver gives a sign four times a lease: after half of it something is wrong
+
+
+def asked_by_hand(study: Study, target: str) -> list[str]:
+    """A line for each trial that somebody was given with `ask` and has not told; the longest wait first."""
+    now, rows = time.time(), [r for r in study._log.ledger.alive.values() if r.owner is None]
+    objective = next(iter(study.objectives), "loss")
+    lines = []
+    for row in sorted(rows, key=lambda r: r.number)[:SHOWN]:
+        since = study.trial(row.number).began
+        ago = "" if since is None else f" {about(max(0.0, now - since)).removeprefix('about ')} ago"
+        tell = f"trimtab tell {shlex.quote(target)} {row.number} {objective}=…"
+        lines.append(f"trial {row.number} was asked for by hand{ago}: {tell}")
+    if len(rows) > SHOWN:
+        lines.append(f"… and {len(rows) - SHOWN} more")
+    return lines
 
 
 def without_a_sign(study: Study) -> list[str]:

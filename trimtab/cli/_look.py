@@ -52,11 +52,12 @@ def show(words: tuple[str, ...], failures: bool, as_json: bool, as_toml: bool, n
 
 
 def _show(here: Opened, page: str) -> None:
-    """The page, and after its headline whose driver has gone."""
-    from trimtab.cli._alive import without_a_sign
+    """The page, and after its headline which running trials have nobody who runs them."""
+    from trimtab.cli._alive import asked_by_hand, without_a_sign
 
     head, *rest = page.split("\n")
-    say("\n".join([head, *(f"  {line}" for line in without_a_sign(here.study)), *rest]))
+    told = [*without_a_sign(here.study), *asked_by_hand(here.study, here.target)]
+    say("\n".join([head, *(f"  {line}" for line in told), *rest]))
 
 
 def _show_json(here: Opened, which: list[int]) -> None:
