@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 
-TIMES = {"ms": 1e-3, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
+NAMES = {1e-3: "ms", 1.0: "s sec second", 60.0: "m min minute", 3600.0: "h hr hour", 86400.0: "d day"}
+TIMES = {name: size for size, names in NAMES.items() for name in names.split()}
+TIMES |= {f"{name}s": size for name, size in TIMES.items() if len(name) > 2}
 SIZES = {"B": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 

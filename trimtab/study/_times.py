@@ -6,9 +6,7 @@ import os
 import re
 from math import inf
 
-WORDS = {1: "s sec second", 60: "m min minute", 3600: "h hr hour", 86_400: "d day"}
-UNITS = {"": 1} | {word: n for n, words in WORDS.items() for word in words.split()}
-UNITS |= {f"{word}s": n for word, n in UNITS.items() if len(word) > 1}  # but "ms" would be milliseconds
+from trimtab.run import _units
 
 
 def seconds(text: float | str) -> float:
@@ -17,10 +15,11 @@ def seconds(text: float | str) -> float:
         if not text >= 0:
             raise ValueError(f'{text} is no duration: give seconds, or text such as "4h".')
         return float(text)
-    found = re.fullmatch(r"\s*(\d+(?:\.\d*)?)\s*([a-z]*)\s*", str(text).lower())
-    if not found or found[2] not in UNITS:
-        raise ValueError(f'{text!r} is no duration. Write seconds, or text such as "90s", "15 min", "4h", "2d".')
-    return float(found[1]) * UNITS[found[2]]
+    try:
+        return float(_units.seconds(str(text)) or 0.0)
+    except ValueError:
+        told = f'{text!r} is no duration. Write seconds, or text such as "90s", "15 min", "4h", "1h30m", "2d".'
+        raise ValueError(told) from None
 
 
 GRACE = 90.0  # seconds before a job's end at which running trials are asked to end at their next step
