@@ -451,6 +451,13 @@ def test_an_error_in_a_thread_comes_out() -> None:
     assert all(t.state.is_finished() for t in study.trials)
 
 
+def test_an_exit_comes_out() -> None:
+    study = api.create_study()
+    with pytest.raises(SystemExit):
+        study.optimize(lambda t: sys.exit(3), n_trials=5, catch=Exception)
+    assert [t.state.name for t in study.trials] == ["FAIL"]
+
+
 def test_an_error_in_a_callback_comes_out() -> None:
     study = api.create_study()
 

@@ -181,12 +181,12 @@ class Study:
             mine = Trial(self, trial, self._frozen.attributes(trial.number))
             try:
                 returned = func(mine)
-            except Exception as error:
+            except BaseException as error:
                 if type(error).__name__ == "TrialPruned":  # also of Optuna's own integrations
                     if not trial.should_stop():
                         loop.pruned[trial.number] = mine._rule or str(error) or "the objective ended it"
                     return None
-                if not isinstance(error, catch) and loop.why is None:
+                if not isinstance(error, (*catch, KeyboardInterrupt)) and loop.why is None:
                     loop.why = error
                 raise
             return self._named(returned)
