@@ -17,7 +17,7 @@ version = release = trimtab.__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "from_the_code"]
 source_suffix = {".md": "markdown"}
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "_parts"]
 nitpicky = False
 smartquotes = False
 

@@ -65,7 +65,7 @@ def blocks(page: Path) -> list[Block]:
 
 
 def pages() -> list[Path]:
-    return sorted(p for p in DOCS.rglob("*.md") if "_build" not in p.parts)
+    return sorted(p for p in DOCS.rglob("*.md") if not {"_build", "_parts"} & set(p.parts))
 
 
 def environment(folder: Path, more: Mapping[str, str]) -> dict[str, str]:
