@@ -1,7 +1,8 @@
 """The live display: four lines that are redrawn on a terminal, lines that can be grepped elsewhere, HTML in a notebook.
 
 Idea    `_frame` and `_lines` make the words; here is decided who sees them and when. A Display looks at the log once a
-        turn of the driver's loop, four times a second at most, and takes a Status when the log has grown.
+        turn of the driver's loop and takes a Status when the log has grown. In this thread's own objective a turn may
+        take hours, so a look is skipped only while looking would take more than a twentieth of the time.
 Modes   terminal, notebook, plain (lines on stderr), log (the same lines to the logger "trimtab", as INFO), off.
 """
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 MODES = ("auto", "terminal", "plain", "notebook", "log", "off")
 INTERRUPT = "interrupt the kernel (■) to pause"
 PAGE = 110  # columns of a notebook's block
+SHARE = 20  # after a look, no other for so many times what it took, nor REDRAW
 
 
 def display_for(study: Study, wanted: Any) -> Display | None:
@@ -73,7 +75,7 @@ class Display:
         self._driver: Driver | None = None
         self._status: Status | None = None
         self._version = -1
-        self._looked = 0.0
+        self._looked = self._pause = 0.0  # when the log was last looked at; how long not to look again
         self._ended_before = 0
         self._live: Any = None  # Screen, Output or Lines
         self._hook: Callable[..., Any] | None = None
@@ -84,17 +86,20 @@ class Display:
             return
         now = time.monotonic()
         first = self._driver is None
-        if not first and now - self._looked < (SLOWER if self.mode == "notebook" else REDRAW):
+        if not first and now - self._looked < self._pause:
             return
-        self._looked = now
         self._look(driver)
         if first:
             self._begin(driver)
-        elif self.mode == "notebook":
+            return
+        if self.mode == "notebook":
             self._live.update(self._block())
         elif self.mode in ("plain", "log"):
             assert self._status is not None
             self._say(self._live.next(self._status, self._moment()))
+        self._looked = time.monotonic()
+        least = SLOWER if self.mode == "notebook" else 0.0
+        self._pause = max(least, min(REDRAW, SHARE * (self._looked - now)))
 
     def close(self, driver: Driver | None = None) -> None:
         """The last frame, or the last line."""

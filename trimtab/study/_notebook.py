@@ -2,7 +2,7 @@
 
 Idea    The words are those of the terminal's block; here they stand in HTML that takes the page's own colours, so that
         dark themes work. Everything that came from a user is escaped. There is one display handle a run, and it is
-        updated when the text has changed, once a second at most: no notebook file ever holds more than the last state.
+        updated when the text has changed, ten times a second at most: a notebook's file holds the last state alone.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 from trimtab.study._frame import Line
 
-REDRAW = 1.0  # seconds between two updates
+REDRAW = 0.1  # seconds between two updates
 MONO = "font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,'DejaVu Sans Mono',monospace;font-size:.9em"
 BLOCK = f"{MONO};line-height:1.6;max-width:68em;margin:.3em 0"
 ROW = "display:flex;gap:1.5em"
