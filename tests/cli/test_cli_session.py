@@ -98,11 +98,20 @@ def test_the_lines_of_the_manual_in_their_order(here: Path, say: Say) -> None:
     assert len(json.loads(say("trimtab export solver.toml --json")[1])) == 10
     assert say("trimtab list solver.db")[1].startswith("solver   10 trials   best cost ")
     assert say("trimtab verify solver.toml")[0] == 0
-    for later in ("compare solver.toml other.db", "report solver.toml -o r.html"):
-        code, _, err = say(f"trimtab {later}")
-        assert code == 2
-        assert "is a word for later" in err
-        assert "Today: trimtab show solver.toml" in err
+    code, _, err = say("trimtab report solver.toml -o r.html")
+    assert code == 2
+    assert "report is a word for later" in err
+    assert "Today: trimtab show solver.toml" in err
+    assert say("trimtab run solver.toml --storage other.db --trials 4")[0] == 0
+    code, out, _ = say("trimtab compare solver.toml other.db")
+    assert code == 0
+    assert out.startswith("cost (min)\n  a  solver  best ")
+    assert "One run each: chance alone makes runs differ." in out
+    assert set(json.loads(say("trimtab compare solver.toml other.db --json")[1])) == {
+        "objective", "goal", "budget", "better", "text", "rows",
+    }  # fmt: skip
+    assert "a is better in 50% of the 4 pairs" in say("trimtab compare other.db other.db -- other.db other.db")[1]
+    assert say("trimtab compare solver.toml")[2].startswith("trimtab: Which two? ")
     assert say("trimtab stop solver.toml")[1] == "solver: stopped.\n"
     assert say("trimtab run solver.toml")[1].startswith("solver: ended — stopped by the user")
 

@@ -106,6 +106,12 @@ def files(ctx: click.Context, incomplete: str) -> Words:
 
 
 @_completer
+def targets(ctx: click.Context, incomplete: str) -> Words:
+    """Any number of them."""
+    return _files(incomplete)
+
+
+@_completer
 def words(ctx: click.Context, incomplete: str) -> Words:
     """[TARGET] then numbers."""
     return _numbers(ctx, incomplete) if _given(ctx) or incomplete.isdigit() else _files(incomplete)

@@ -8,6 +8,7 @@ trial   number, state, values {objective: value}, metrics, constraints {text: vi
         `show TARGET N --json` adds: why [line], reports [{step, fold, metrics}], files [path]
 run     study's keys and: result "done" | "none finished" | "paused", trials (the total asked for), seconds (this run)
 list    [{name, objectives, trials, counts, best, age}]: age in seconds since the newest event
+compare {objective, goal, budget, better, text, rows [{side, study, trials, best, trial, sem, same, needed}]}
 ask     {trial, seed, budget, config};  dry run  [{trial, seed, config, command or null}]
 """
 

@@ -8,7 +8,7 @@ from contextlib import closing
 import click
 
 from trimtab.cli import _complete as complete
-from trimtab.cli._options import as_json, named
+from trimtab.cli._options import WithProgram, as_json, named
 from trimtab.cli._rows import folded
 from trimtab.cli._target import opened
 from trimtab.cli._toml import FileError
@@ -105,22 +105,47 @@ def _plain(value: object) -> object:
     return [_plain(v) for v in value] if isinstance(value, (list, tuple)) else repr(value)
 
 
-LATER = click.argument("words", nargs=-1, metavar="TARGET …")
+@click.command(cls=WithProgram)
+@click.argument("words", nargs=-1, metavar="A B, or A … -- B …", shell_complete=complete.targets)
+@click.option(
+    "-s", "--study", "names", metavar="NAME", multiple=True, help="Two studies of one storage: -s first -s second.",
+    shell_complete=complete.studies,
+)  # fmt: skip
+@as_json
+@click.pass_context
+def compare(ctx: click.Context, words: tuple[str, ...], names: tuple[str, ...], as_json: bool) -> int:
+    """What two studies found, after equally many trials.
+
+    \b
+    trimtab compare solver.toml other.db
+    trimtab compare many.db -s tpe -s random
+    trimtab compare a1.db a2.db -- b1.db b2.db     several runs of each
+    """
+    from contextlib import ExitStack
+
+    from trimtab.study._compare import compare as compared
+
+    other = ctx.meta["program"]
+    sides: list[list[tuple[str | None, str | None]]]
+    if not other and len(words) <= 1 and len(names) == 2:
+        sides = [[(words[0] if words else None, name)] for name in names]
+    elif (other and words and not names) or (len(words) == 2 and not names):
+        sides = [[(w, None) for w in side] for side in ((words, other) if other else (words[:1], words[1:]))]
+    else:
+        raise FileError("Which two? trimtab compare a.toml b.db, or two of one storage: trimtab compare a.db -s x -s y")
+    with ExitStack() as stack:
+        a, b = ([stack.enter_context(closing(opened(t, n).study)) for t, n in side] for side in sides)
+        told = compared(a, b)
+    if as_json:
+        rows = [{k: getattr(row, k) for k in row.__slots__} for row in told.rows]
+        say_json({k: getattr(told, k) for k in ("objective", "goal", "budget", "better", "text")} | {"rows": rows})
+    else:
+        say(str(told))
+    return 0
 
 
 @click.command()
-@LATER
-def compare(words: tuple[str, ...]) -> int:
-    """Two studies against each other: comes later."""
-    first, second = (*words, "a.toml", "b.db")[:2]
-    raise FileError(
-        "compare is a word for later: two studies say little without repeated runs of each. Today: "
-        f"trimtab show {first} and trimtab show {second}, or both tables: trimtab export {first}."
-    )
-
-
-@click.command()
-@LATER
+@click.argument("words", nargs=-1, metavar="TARGET …")
 @click.option("-o", "--output", hidden=True)
 def report(words: tuple[str, ...], output: str | None) -> int:
     """A page to share: comes later."""
