@@ -258,8 +258,11 @@ class Study(Results):
         One worker runs here, in this process; more run as processes (objectives may be lambdas or notebook functions).
         workers left out: as many as per_trial={"gpu": 1, "cpu": 4} fit on this machine, or one without per_trial.
         timeout is for this call ("slurm": until the job's end), trial_timeout for each trial: seconds, or "4h".
-        Ctrl-C ends running trials at their next step and puts them back into the queue; the same call goes on. Other
-        calls on the same study, on any machine, join in: trials is the total of all. Returns the study.
+        Ctrl-C, SIGTERM and the end of the time end running trials at their next step and put them back into the queue;
+        the same call goes on. Those that don't use trial.steps() may run on for `grace` (left out: 90 s after SIGTERM,
+        as long as they like after Ctrl-C); a second signal ends them now. A trial that passes its trial_timeout gets
+        SIGTERM, and SIGKILL after `grace` (left out: 10 s). Other calls on the same study, on any machine, join in:
+        trials is the total of all. Returns the study.
         """
         from trimtab.study._optimize import Call, optimize
 
