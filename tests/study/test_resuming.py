@@ -80,6 +80,8 @@ def test_changes_are_said_a_line_each(here: Path, said: list[Any]) -> None:
         "digits: searcher: random → sobol",
         "digits: stop: none → time 7200.0",
     ]
+    made(space=None, stop={"time": "2h", "target": 0.1})
+    assert said[-1] == ("changed", "digits: stop: none → target 0.1"), "only what is another one"
 
 
 def test_another_name_is_said(here: Path, said: list[Any]) -> None:

@@ -117,8 +117,10 @@ def changes(old: Mapping[str, JSON], new: Mapping[str, JSON]) -> list[str]:
     for key in ("duplicates", "value", "retry"):
         if new[key] != old[key]:
             lines.append(f"{key}: {old[key]} → {new[key]}")
-    if new["stop"] != old["stop"]:
-        lines.append(f"stop: {_rules(old['stop'])} → {_rules(new['stop'])}")
+    gone = [rule for rule in old["stop"] if rule not in new["stop"]]
+    come = [rule for rule in new["stop"] if rule not in old["stop"]]
+    if gone or come:
+        lines.append(f"stop: {_rules(gone)} → {_rules(come)}")
     return lines
 
 
