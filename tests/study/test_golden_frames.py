@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime, timedelta
 from math import inf
 
 import pytest
@@ -148,7 +149,8 @@ def test_golden_lines_of_a_log_file(golden: Golden) -> None:
         if text:
             told.append((t, text))
     told.append((300, lines.last(now, Moment(300, over="paused"))))
-    golden("frames/lines", "\n".join(f"{t:>6} {text}" for t, text in told))
+    noon = datetime(2026, 1, 1, 12, 3, 10)
+    golden("frames/lines", "\n".join(f"{noon + timedelta(seconds=t):%H:%M:%S} digits: {text}" for t, text in told))
 
 
 def test_golden_lines_of_a_front(golden: Golden) -> None:
