@@ -250,19 +250,18 @@ class Driver:
 
     def _measured(self, event: Event, row: Row) -> Event:
         """An end with the GPU time it took. One that leaves by KeyboardInterrupt again and again has failed."""
-        body = dict(event.body)
-        seconds = body.get("cost", {}).get("seconds")
-        gpus: float = getattr(self.runner, "gpus", 0.0)
-        if gpus and seconds is not None:
-            body["cost"] = {**body["cost"], "gpu_seconds": round(gpus * seconds, 6)}
-        if body["state"] == "lost" and self.order:  # the cluster ends all processes: no fault of the trial's
-            body["state"] = "cancelled"
-        if body["state"] == "cancelled" and not self.draining:
+        more: dict[str, JSON] = {}
+        state, cost, gpus = event.body["state"], event.body.get("cost", {}), getattr(self.runner, "gpus", 0.0)
+        if gpus and "seconds" in cost:
+            more["cost"] = {**cost, "gpu_seconds": round(gpus * cost["seconds"], 6)}
+        if state == "lost" and self.order:  # the cluster ends all processes: no fault of the trial's
+            more["state"] = state = "cancelled"
+        if state == "cancelled" and not self.draining:
             times = 1 + (row.error or {}).get("times", 0)
             text = f"the objective was left by KeyboardInterrupt {times} times, and nobody pressed Ctrl-C"
-            body["error"] = {"kind": "KeyboardInterrupt", "text": text, "times": times}
-            body["state"] = "failed" if times == LEFT else "cancelled"
-        return replace(event, body=body)
+            more["error"] = {"kind": "KeyboardInterrupt", "text": text, "times": times}
+            more["state"] = "failed" if times == LEFT else "cancelled"
+        return replace(event, body={**event.body, **more}) if more else event
 
     def _end(self, row: Row, event: Event) -> list[Event]:
         return ending(self.log, self.scheduler, row, event, self.until[row.number], self.runner.now(), self.id)
