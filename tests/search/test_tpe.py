@@ -24,7 +24,7 @@ from benchmarks.fixtures import (
 from trimtab.history import History
 from trimtab.log import Event
 from trimtab.parts.pareto import hypervolume
-from trimtab.protocol import Ask, Proposal, Searcher
+from trimtab.protocol import Ask, Searcher
 from trimtab.search import searcher
 from trimtab.search.random import RandomSearch
 from trimtab.search.tpe import TPE, _state
@@ -232,14 +232,6 @@ def test_a_trial_taken_back_is_forgotten() -> None:
 def test_settings_are_checked(make: Callable[[], object], match: str) -> None:
     with pytest.raises((ValueError, TypeError), match=match):
         make()
-
-
-def test_auto_is_tpe_and_says_so() -> None:
-    history = filled(30)
-    auto, tpe = (searcher(name).propose(history, Ask(number=30)) for name in ("auto", "tpe"))
-    assert [p.config for p in auto] == [p.config for p in tpe]
-    assert isinstance(auto[0], Proposal)
-    assert auto[0].why["method"] == "tpe"
 
 
 # ── does it find things? ─────────────────────────────────────────────────────────────────────────────────────────────

@@ -131,7 +131,7 @@ def _why(history: History, model: Surrogate, x: Floats, score: float) -> dict[st
     parts = []
     if model.weights is not None:
         shares = " : ".join(f"{w:.2f}" for w in model.weights)
-        parts.append(f"largest expected improvement under {' : '.join(history.objectives)} = {shares}")
+        parts.append(f"the largest expected improvement under {' : '.join(history.objectives)} = {shares}")
     elif model.best is None:
         parts.append("nothing feasible is known yet")
     else:
@@ -142,9 +142,9 @@ def _why(history: History, model: Surrogate, x: Floats, score: float) -> dict[st
         spread = 0.5 * (told.back(mean + sd) - told.back(mean - sd))
         if np.isfinite(middle) and np.isfinite(spread):
             out |= {"mean": middle, "sd": spread}
-            best = sign * told.back(model.best)
-            parts.append(f"expected {history.objectives[0]} {middle:.4g} ± {spread:.2g}, to improve on {best:.4g}")
+        best = sign * told.back(model.best)
+        parts.append(f"the largest expected improvement on {history.objectives[0]} {best:.4g}")
     if model.limits:
         parts.append(f"feasible with probability {model.likely_feasible(features):.2f}")
-    out["text"] = ", ".join(parts) or "largest expected improvement"
+    out["text"] = ", ".join(parts)
     return out
