@@ -263,6 +263,9 @@ class Study(Results):
         as long as they like after Ctrl-C); a second signal ends them now. A trial that passes its trial_timeout gets
         SIGTERM, and SIGKILL after `grace` (left out: 10 s). Other calls on the same study, on any machine, join in:
         trials is the total of all. Returns the study.
+
+        display: left out, a block on a terminal or in a notebook; False: nothing; True: lines where there is neither;
+        or "terminal", "notebook", "plain" (lines on stderr), "log" (the same to logging).
         """
         from trimtab.study._optimize import Call, optimize
 
