@@ -9,7 +9,7 @@ import pytest
 
 import trimtab as tt
 from trimtab.log import Event
-from trimtab.study import _driver
+from trimtab.study import _beat
 from trimtab.study.verify import verify
 
 
@@ -37,7 +37,7 @@ def test_a_late_word_is_kept_and_not_counted(tmp_path: Path) -> None:
 
 def test_an_objective_that_silences_its_driver_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One in the driver's own thread that holds the interpreter for a minute: another driver may take its trial."""
-    monkeypatch.setattr(_driver, "LEASE", 0.2)
+    monkeypatch.setattr(_beat, "LEASE", 0.2)
     other = make(tmp_path / "s.db")
     seen: list[object] = []
 
@@ -59,7 +59,7 @@ def test_an_objective_that_silences_its_driver_loses_nothing(tmp_path: Path, mon
 
 def test_a_busy_worker_silences_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Signs of life come from the driver: what a worker process does, however busy, does not matter."""
-    monkeypatch.setattr(_driver, "LEASE", 0.4)
+    monkeypatch.setattr(_beat, "LEASE", 0.4)
 
     def objective(trial: tt.Trial) -> float:
         sum(range(60_000_000))  # one call that never lets go of the interpreter

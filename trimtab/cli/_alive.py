@@ -6,7 +6,7 @@ import shlex
 import time
 from typing import TYPE_CHECKING
 
-from trimtab.study._driver import LEASE
+from trimtab.study._beat import LEASE
 from trimtab.study._status import about, duration
 
 if TYPE_CHECKING:

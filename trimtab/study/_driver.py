@@ -11,19 +11,17 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from math import inf
-from threading import Event as Flag
-from threading import Thread
 
-from trimtab.errors import StorageAway, StudyStopped
+from trimtab.errors import StudyStopped
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Ask, Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
+from trimtab.study._beat import beating
 from trimtab.study._ends import ending, judged, reap, settle_interrupted, signed
 from trimtab.study._grow import grow, learn
 from trimtab.study._log import AWAY, Log, shown
@@ -31,14 +29,14 @@ from trimtab.study._needs import answered, answered_elsewhere
 from trimtab.study._queued import queued
 from trimtab.study._say import say, warn
 from trimtab.study._settings import changes
-from trimtab.study._starts import ask_of, check_sources, method_of, retry, run_of, started, twin_of
+from trimtab.study._starts import as_its_twin, ask_of, check_sources, method_of, retry, run_of, started, twin_of
 from trimtab.study._stop import Rule, rules_from_json
 from trimtab.study._tidy import tidy
 from trimtab.study._words import first_failures, joined, repeated, silent
 
 ENOUGH = 3  # trials that have finished before it is said that none of them reports
+BY_SIGNAL = ("lost", "killed", "exit", "crash")  # kinds of errors that a process sent a signal may end with
 LEFT = 3  # attempts left by KeyboardInterrupt without a Ctrl-C after which a trial has failed
-LEASE = 60.0  # seconds without a sign of life after which another host may take a driver's trials over
 
 
 def new_driver() -> str:
@@ -87,7 +85,7 @@ class Driver:
 
     def run(self) -> str:
         """Until nothing is left to do; returns why it ended."""
-        with self._beating(), self.log.waiting_out(AWAY):
+        with beating(self.log.storage, self.log.study, self.id, lambda: self.until), self.log.waiting_out(AWAY):
             self.reap()
             if words := joined(self.log.ledger, self.id):
                 say("joined", f"{self.name}: {words}")
@@ -254,8 +252,8 @@ class Driver:
         state, cost, gpus = event.body["state"], event.body.get("cost", {}), getattr(self.runner, "gpus", 0.0)
         if gpus and "seconds" in cost:
             more["cost"] = {**cost, "gpu_seconds": round(gpus * cost["seconds"], 6)}
-        if state == "lost" and self.order:  # the cluster ends all processes: no fault of the trial's
-            more["state"] = state = "cancelled"
+        if self.order and (event.body.get("error") or {}).get("kind") in BY_SIGNAL:
+            more["state"] = state = "cancelled"  # a cluster that wants its node back tells all processes
         if state == "cancelled" and not self.draining:
             times = 1 + (row.error or {}).get("times", 0)
             text = f"the objective was left by KeyboardInterrupt {times} times, and nobody pressed Ctrl-C"
@@ -383,17 +381,9 @@ class Driver:
         self.until[row.number] = row.until
         twin = twin_of(ledger, row) if ledger.definitions[-1].get("duplicates") == "reuse" else None
         if twin is not None:
-            body = {
-                "state": "finished",
-                "values": dict(twin.values),
-                "metrics": dict(twin.metrics),
-                "notes": {"reused": twin.number},
-            }
-            if twin.constraints:
-                body["constraints"] = dict(twin.constraints)
             self._forget(row.number)
             self.ended += 1
-            self.log.write(Event("ended", body, row.number, row.attempt, self.runner.now(), self.id))
+            self.log.write(Event("ended", as_its_twin(twin), row.number, row.attempt, self.runner.now(), self.id))
             return
         run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)
         if not self.listened and ledger.counts["finished"] >= ENOUGH:
@@ -405,27 +395,3 @@ class Driver:
             self.repeated = True  # said once a run: it will be so for every trial
             warn(words)
         self.runner.submit(run)
-
-    @contextmanager
-    def _beating(self) -> Iterator[None]:
-        """Signs of life from a thread of their own, so that a busy objective can't silence them."""
-        storage, study, stop = self.log.storage, self.log.study, Flag()
-        storage.beat(study, self.id, LEASE)
-
-        def beat() -> None:
-            while not stop.wait(LEASE / 4):
-                try:
-                    storage.beat(study, self.id, LEASE)
-                except Exception:  # the storage is away: the loop itself will meet that and tell
-                    continue
-
-        thread = Thread(target=beat, name="trimtab heartbeat", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            stop.set()
-            thread.join(timeout=5)
-            if not self.until:
-                with suppress(StorageAway):  # our time runs out by itself
-                    storage.forget(study, self.id)

@@ -153,3 +153,10 @@ def twin_of(ledger: Ledger, row: Row) -> Row | None:
         if other.state is State.FINISHED and other.valid and ledger.space.key(other.config) == key:
             return other
     return None
+
+
+def as_its_twin(twin: Row) -> dict[str, JSON]:
+    """The end of a trial that takes over another one's result."""
+    body: dict[str, JSON] = {"state": "finished", "notes": {"reused": twin.number}}
+    found = {name: dict(getattr(twin, name)) for name in ("values", "metrics", "constraints", "sem")}
+    return body | {name: values for name, values in found.items() if values or name in ("values", "metrics")}
