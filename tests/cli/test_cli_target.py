@@ -96,6 +96,18 @@ def test_what_is_wrong_with_a_line_is_said_before_anything_is_written(
     assert sorted(here.iterdir()) == before
 
 
+def test_a_file_for_a_study_that_is_something_else_is_taken_back(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = ["run", "-p", "n=1..3", "--trials", "1", "--plain", "--name", "s"]
+    assert told(capsys, *line, "--", "true")[0] == 0
+    line = ["run", "-p", "n=x,y", "--trials", "1", "--plain", "--name", "s", "--save", "new.toml"]
+    code, _, err = told(capsys, *line, "--", "true")
+    assert code == 2
+    assert "n was an Int and is now a Choice" in err
+    assert not (here / "new.toml").exists()
+
+
 def test_save_writes_no_file_over_another(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     line = ["run", "-p", "n=1..3", "--trials", "1", "--plain", "--save", "s.toml", "--", "true"]
     assert told(capsys, *line)[0] == 0

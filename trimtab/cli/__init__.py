@@ -139,7 +139,7 @@ def _usage(error: click.ClickException) -> None:
     context = getattr(error, "ctx", None)
     text = error.format_message()
     path = context.command_path if context is not None else "trimtab"
-    if isinstance(error, click.exceptions.NoArgsIsHelpError):
+    if type(error).__name__ == "NoArgsIsHelpError":  # no class of this name before click 8.2
         say(text, err=True)
         return
     say(f"trimtab: {text if text.endswith(('.', '?')) else text + '.'} See: {path} --help", err=True)

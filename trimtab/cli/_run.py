@@ -7,7 +7,7 @@ import re
 import shlex
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,31 +70,37 @@ def run(
         return 0
     if given["trials"] and given["more"]:
         raise FileError("--trials is the study's total, --more comes on top of what there is: give one of the two.")
-    plan, target = _plan(ctx.meta["program"], target, settings, given)
-    heard(target)
-    if dry_run:
-        return _dry_run(plan, dry_run, given["as_json"])
-    return execute(plan, target, given)
+    program = ctx.meta["program"]
+    with _saved(given["save"]) if program else nullcontext():
+        plan, target = (_line_plan if program else _file_plan)(program, target, settings, given)
+        heard(target)
+        if dry_run:
+            return _dry_run(plan, dry_run, given["as_json"])
+        return execute(plan, target, given)
 
 
-def _plan(
+def _file_plan(
     program: Sequence[str], target: str | None, settings: Sequence[str], given: Mapping[str, Any]
 ) -> tuple[Plan, str]:
-    if not program:
-        for word, option in (("domains", "-p"), ("save", "--save"), ("metrics", "--metric")):
-            if given[word]:
-                raise FileError(f"{option} goes with a program: trimtab run -p alpha=0.1..10:log -- ./solver")
-        from trimtab.cli._target import to_run
-        from trimtab.cli._write import text
+    """What a study file says, with what the line says over it; and what the study is to be called."""
+    for word, option in (("domains", "-p"), ("save", "--save"), ("metrics", "--metric")):
+        if given[word]:
+            raise FileError(f"{option} goes with a program: trimtab run -p alpha=0.1..10:log -- ./solver")
+    from trimtab.cli._target import to_run
+    from trimtab.cli._write import text
 
-        target = to_run(target)
-        over = [f"{k}={text(given[k])}" for k in ("name", "minimize", "maximize", "storage", "searcher") if given[k]]
-        plan, over = load(target), [*settings, *over]
-        changed = load(target, over) if over else plan
-        same = (plan.name, plan.storage) == (changed.name, changed.storage)
-        return changed, target if same else _near(
-            changed.storage
-        )  # what the file doesn't say, its name can't stand for
+    target = to_run(target)
+    over = [f"{k}={text(given[k])}" for k in ("name", "minimize", "maximize", "storage", "searcher") if given[k]]
+    plan, over = load(target), [*settings, *over]
+    changed = load(target, over) if over else plan
+    same = (plan.name, plan.storage) == (changed.name, changed.storage)
+    return changed, target if same else _near(changed.storage)  # the file's name doesn't lead there
+
+
+def _line_plan(
+    program: Sequence[str], target: str | None, settings: Sequence[str], given: Mapping[str, Any]
+) -> tuple[Plan, str]:
+    """What a line with a program says; with --save, the file that says the same."""
     if target is not None:
         raise FileError(f"{target} and a program after --: one of the two says what to run.")
     from trimtab.cli._line import document_of, plan_for, save
@@ -110,6 +116,21 @@ def _plan(
     if save(document, given["save"]):
         say(f"Wrote {given['save']}. From now on: trimtab run {shlex.quote(given['save'])}", err=True)
     return load(given["save"]), given["save"]
+
+
+@contextmanager
+def _saved(path: str | None) -> Iterator[None]:
+    """--save: a file that was written for a study that can't be opened is taken back."""
+    from trimtab.errors import SpaceError, StorageError, StudyMismatch, Unsupported
+
+    new = path is not None and not Path(path).exists()
+    try:
+        yield
+    except (FileError, SpaceError, StudyMismatch, Unsupported, StorageError):
+        if path is not None and new and Path(path).exists():
+            Path(path).unlink()
+            say(f"{path} was taken back, as it can't be run like this:", err=True)
+        raise
 
 
 def _near(storage: str) -> str:
@@ -293,7 +314,8 @@ def _dry_run(plan: Plan, n: int, as_json: bool) -> int:
     else:
         if runner is not None and (told := unused(plan)):
             say(told, err=True)
-        say(f"Nothing was run or stored. To run: trimtab run {shlex.quote(plan.where)}", err=True)
+        line = "the same line without --dry-run" if plan.where == "-p" else f"trimtab run {shlex.quote(plan.where)}"
+        say(f"Nothing was run or stored. To run: {line}", err=True)
     return 0
 
 
