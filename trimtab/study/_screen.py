@@ -43,7 +43,7 @@ class Screen:
         self._width = 0
         self._drawn = 0.0
         self._stop, self._wake = threading.Event(), threading.Event()
-        self._gone = self._ended = False
+        self._gone = self._ended = self._forked = False
         self._thread = threading.Thread(target=self._run, name="trimtab display", daemon=True)
         self._led = contextlib.ExitStack()
         self.begun: dict[str, str] = {}  # by stream: printed text whose line has not ended
@@ -101,10 +101,17 @@ class Screen:
             self._write(self._away())
             self._shown = []
             write(text)
-            if time.monotonic() - self._drawn >= SOON:
+            if self._forked or time.monotonic() - self._drawn >= SOON:
                 self.draw()
             else:
                 self._wake.set()
+
+    def after_fork(self) -> None:
+        """In the child of a fork nobody draws, and the lock may be held for ever. What it prints goes above the block
+        as it stands, so that the parent finds its cursor where it left it."""
+        self._lock, self._forked, self.begun = threading.RLock(), True, {}
+        stands = list(self._shown)
+        self.lines = lambda width: stands
 
     def _run(self) -> None:
         before, worked = time.monotonic(), time.process_time()
@@ -145,8 +152,9 @@ class _Above:
         self._pid = os.getpid()
 
     def write(self, text: str) -> int:
-        if os.getpid() != self._pid:  # a fork: nobody draws there, and the lock may be held for ever
-            return self._stream.write(text)
+        if os.getpid() != self._pid:
+            self._pid = os.getpid()
+            self._screen.after_fork()
         with self._screen._lock:
             whole, newline, rest = (self._screen.begun.get(self._name, "") + str(text)).rpartition("\n")
             self._screen.begun[self._name] = "\r".join(rest.split("\r")[-2:])  # a bar's last state, and the next
