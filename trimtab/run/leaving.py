@@ -59,6 +59,7 @@ class Leaving:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         for timer in self._timers:
             timer.cancel()
+            timer.join(1.0)  # one that is just going off must find our handlers, not the program's
         for number, handler in self._before.items():
             signal.signal(number, handler)
         if self._raise and error is None:
@@ -107,7 +108,7 @@ class Leaving:
     def _end_this(self) -> None:
         """The grace is over: interrupt the main thread, if the objective runs there."""
         main = threading.main_thread().ident
-        if self._before and main is not None and hasattr(signal, "pthread_kill"):
+        if self._before and not self.closing and main is not None and hasattr(signal, "pthread_kill"):
             self._time_is_up = True
             signal.pthread_kill(main, signal.SIGINT)
 
