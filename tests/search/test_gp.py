@@ -131,6 +131,26 @@ def test_dependent_bounds() -> None:
         space.check(history.config(t))
 
 
+def test_conditions_on_numbers() -> None:
+    """A climb along x must not end where y exists without having been chosen."""
+    space = Space({"x": Float(0, 1), "y": Float(0, 1, when="x > 0.5"), "z": Float(0, 1, when="x <= 0.5")})
+    cost = lambda c: (c["x"] - 0.52) ** 2 + (c.get("y", 0.9) - 0.4) ** 2 + (c.get("z", 0.4) - 0.4) ** 2  # noqa: E731
+    for seed in range(2):
+        history = drive(SMALL, Task("on numbers", space, cost, 0.0, 25), seed=seed)
+        for t in range(25):
+            assert space.check(history.config(t)) == history.config(t)
+        assert float(history.Y.min()) < 1e-3
+
+
+def test_constraints_that_nobody_measured() -> None:
+    history = History.empty(PLANE, ["loss"], ["c <= 0"])
+    for number in range(12):
+        config = PLANE.sample_config(np.random.default_rng(number))
+        history.extend([started(number, config), ended(history, number, bowl(config))])
+    (proposal,) = asked(history, 12)
+    PLANE.check(proposal.config)
+
+
 STRUCTURED = Space(
     {
         "of": Subset(["p", "q", "r", "s"], min=2, max=2),

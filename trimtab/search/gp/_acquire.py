@@ -162,19 +162,25 @@ class Search:
         return np.where(better[:, None], moved, X), np.where(better, told, score)
 
     def _reached(self, X: Floats, goal: Floats) -> Floats:
-        """From each row of X as far towards its goal as rules and conditions let it."""
+        """From each row of X as far towards its goal as rules and conditions let it.
+
+        What is inactive stands at home: if it becomes active on the way, that shows.
+        """
+        if self.bound:
+            goal = np.where(np.isnan(goal), self.home, goal)
         there = self._placed(goal)
         if not self.bound:
             return there
         left = np.flatnonzero(~self._allowed(X, there))
         if not len(left):
             return there
-        start, low, high = X[left], np.zeros((len(left), 1)), np.ones((len(left), 1))
-        there[left] = start
+        there[left] = X[left]
+        start = np.where(np.isnan(X[left]), self.home, X[left])
+        low, high = np.zeros((len(left), 1)), np.ones((len(left), 1))
         for _ in range(HALVINGS):
             middle = 0.5 * (low + high)
             tried = self._placed(start + middle * (goal[left] - start))
-            good = self._allowed(start, tried)
+            good = self._allowed(X[left], tried)
             there[left[good]] = tried[good]
             low, high = np.where(good[:, None], middle, low), np.where(good[:, None], high, middle)
         return there

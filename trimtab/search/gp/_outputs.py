@@ -111,4 +111,5 @@ def scalarised(Y: Floats, rng: Generator) -> tuple[Floats, Floats]:
 def _times_power(x: Floats, power: int) -> Floats:
     """x · 2**power, exactly unless it underflows."""
     half = power // 2
-    return np.ldexp(np.ldexp(x, half), power - half)
+    with np.errstate(over="ignore"):
+        return np.ldexp(np.ldexp(x, half), power - half)

@@ -133,8 +133,8 @@ def surrogate(history: History, state: State, scope: str, most: int, rng: Genera
     bounds = []
     for j in range(C.shape[1]):
         known = np.flatnonzero(~np.isnan(C[:, j]))
-        c, bound = limit(C[known, j])
         if len(known) > 1:
+            c, bound = limit(C[known, j])
             data.append(Data(features[known], layout.group, c, np.zeros(len(c))))
             bounds.append(bound)
     mark = f"{stable_hash(layout.mark, scope, len(data)):032x}"[:8]
