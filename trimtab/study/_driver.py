@@ -30,7 +30,7 @@ from trimtab.study._queued import queued
 from trimtab.study._say import say, warn
 from trimtab.study._settings import changes
 from trimtab.study._starts import as_its_twin, ask_of, check_sources, method_of, retry, run_of, started, twin_of
-from trimtab.study._stop import Rule, rules_from_json
+from trimtab.study._stop import Failures, Rule, rules_from_json
 from trimtab.study._tidy import tidy
 from trimtab.study._words import first_failures, joined, repeated, silent
 
@@ -128,6 +128,7 @@ class Driver:
             self.scheduler = SCHEDULERS.from_json(new["scheduler"])
         if new.get("stop") != old.get("stop"):
             self.rules = rules_from_json(new.get("stop", ()))
+            self.brief = None if Failures(None) in self.rules else self.brief
         if not new.get("open"):  # define by run: the space changes with what trials ask for
             for line in changes(old, new):
                 warn(f"{self.name}: changed by another call: {line}")
@@ -262,6 +263,7 @@ class Driver:
         return replace(event, body={**event.body, **more}) if more else event
 
     def _end(self, row: Row, event: Event) -> list[Event]:
+        self.follow()
         return ending(self.log, self.scheduler, row, event, self.until[row.number], self.runner.now(), self.id)
 
     def _forget(self, trial: int) -> None:
