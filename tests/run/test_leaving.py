@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 import trimtab as tt
+from trimtab.run.command import Command
 from trimtab.run.leaving import Leaving, wanted
 
 ROOT = Path(__file__).parent.parent.parent
@@ -192,6 +193,27 @@ def workers_of(parent: int) -> list[str]:
     """Children that run a worker."""
     children = Path(f"/proc/{parent}/task/{parent}/children").read_text().split()
     return [p for p in children if b"trimtab.run._worker" in Path(f"/proc/{p}/cmdline").read_bytes()]
+
+
+def test_a_program_that_gets_the_signal_too_goes_back(tmp_path: Path) -> None:
+    """Its exit code is its own: 143 from a shell, 1 from torchrun."""
+    loop = "trap 'exit 3' TERM; touch begun-$TRIMTAB_TRIAL; while :; do sleep 0.05; done"
+    runner = Command(["/bin/sh", "-c", loop], tt.Space(SPACE), base=tmp_path, cwd=".", workers=2)
+    s = study()
+
+    def tell_all() -> None:
+        until(lambda: len(list(tmp_path.glob("begun-*"))) == 2)
+        os.kill(os.getpid(), signal.SIGTERM)
+        for job in list(runner._jobs.values()):
+            assert job.program is not None
+            job.program.group.signal(signal.SIGTERM)
+
+    thread = threading.Thread(target=tell_all)
+    thread.start()
+    s.optimize(None, trials=5, runner=runner)  # type: ignore[arg-type]
+    thread.join()
+    runner.close()
+    assert (s.counts["queued"], s.counts["failed"]) == (2, 0), s.failures()
 
 
 # ── in this process ──────────────────────────────────────────────────────────────────────────────────────────────
