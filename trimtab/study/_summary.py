@@ -155,7 +155,8 @@ def _headline(study: Study, now: Status, seconds: float | None, before: int, wid
     words += [f"{now.paused} paused"] * bool(now.paused) + [f"{now.invalid} invalid"] * bool(now.invalid)
     took = ""
     if seconds is not None:
-        took = f" in {duration(seconds)}" if not before else f" ({study.ran} of them now, in {duration(seconds)})"
+        alone = not before and not 0 < study.ran < now.ended  # else a run before this one, or another driver, did some of it
+        took = f" in {duration(seconds)}" if alone else f" ({study.ran} of them now, in {duration(seconds)})"
     trials = f"{now.counted} trial{'s' * (now.counted != 1)}"
     head = f"{_name(study)}: {trials}{took} — {', '.join(words)}"
     if not study.ended:
