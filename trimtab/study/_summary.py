@@ -155,7 +155,7 @@ def _headline(study: Study, now: Status, seconds: float | None, before: int, wid
     words += [f"{now.paused} paused"] * bool(now.paused) + [f"{now.invalid} invalid"] * bool(now.invalid)
     took = ""
     if seconds is not None:
-        alone = not before and not 0 < study.ran < now.ended  # else a run before this one, or another driver, did some of it
+        alone = not before and not 0 < study.ran < now.ended  # no run before it, no other driver
         took = f" in {duration(seconds)}" if alone else f" ({study.ran} of them now, in {duration(seconds)})"
     trials = f"{now.counted} trial{'s' * (now.counted != 1)}"
     head = f"{_name(study)}: {trials}{took} — {', '.join(words)}"
