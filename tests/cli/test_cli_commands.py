@@ -300,6 +300,17 @@ def test_a_dry_run_shows_what_one_worker_will_try(cli: Run, here: Path, searcher
     assert [dict(t.config) for t in tt.load(here / "bowl.db").trials] == shown
 
 
+def test_a_run_may_be_bound_by_time_alone(cli: Run, here: Path) -> None:
+    (here / "bowl.toml").write_text(TOML.replace("trials   = 4", ""))
+    (here / "bowl.py").write_text("import time\ndef objective(trial):\n    time.sleep(0.05)\n    return 1.0\n")
+    code, _, err = cli("run", "bowl.toml")
+    assert (code, "how many trials? Give [run] trials = 60, or --trials 60, or a --timeout." in err) == (2, True)
+    code, out, err = cli("run", "bowl.toml", "--timeout", "1")
+    assert code == 0, err
+    assert "stopped because: the time for this run is up" in out
+    assert json.loads(cli("run", "bowl.toml", "--timeout", "1", "--json")[1])["trials"] is None
+
+
 def test_what_the_file_does_not_lead_to_is_called_by_its_storage(cli: Run, here: Path) -> None:
     code, out, _ = cli("run", "bowl.toml", "--storage", "other.db", "--trials", "2")
     assert code == 0

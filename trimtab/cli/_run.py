@@ -160,18 +160,19 @@ def _execute(plan: Plan, target: str, given: Mapping[str, Any]) -> int:
         if given["more"] and (study._log.ledger.closed or {}).get("rule") == "user":
             study.reopen()  # `trimtab stop` was the user's word, and so is --more
         total = before + given["more"] if given["more"] else given["trials"] or plan.run.get("trials")
-        if total is None:
-            raise FileError(f"{plan.where}: how many trials? Give [run] trials = 60, or --trials 60.")
+        if total is None and not (given["timeout"] or plan.run.get("timeout")):
+            raise FileError(f"{plan.where}: how many trials? Give [run] trials = 60, or --trials 60, or a --timeout.")
         began, worked = time.monotonic(), _optimize(study, plan, objective, total, given)
         return _end(study, target, total, before, time.monotonic() - began if worked else None, given["as_json"])
 
 
-def _end(study: Study, target: str, total: int, before: int, seconds: float | None, as_json: bool) -> int:
+def _end(study: Study, target: str, total: int | None, before: int, seconds: float | None, as_json: bool) -> int:
     """Say what came of a run. seconds: how long it took; None: there was nothing to do."""
     from trimtab.study._summary import bad_line, done_line, paused_line, summary
 
     any_good = bool(study.counts["finished"] + study.counts["stopped"])
-    left = seconds is not None and (study.ended == "paused" or "time for this run" in study.ended)
+    time_up = total is not None and "time for this run" in study.ended  # without a total that is how a run ends
+    left = seconds is not None and (study.ended == "paused" or time_up)
     result = "paused" if left else "done" if any_good else "none finished"
     code = {"paused": 3, "done": 0, "none finished": 1}[result]
     if as_json:
@@ -183,7 +184,7 @@ def _end(study: Study, target: str, total: int, before: int, seconds: float | No
     elif not any_good:
         say(bad_line(study, target))
     elif seconds is None:
-        say(done_line(study, total, target))
+        say(done_line(study, total or study.counts["counted"], target))
     else:
         say("\n" + summary(study, target=target, seconds=seconds, before=before, total=total))
     return code
@@ -194,7 +195,7 @@ def _enqueue(study: Study, plan: Plan) -> None:
         study.enqueue(config, why=f"[[run.enqueue]] of {Path(plan.where).name}")
 
 
-def _optimize(study: Study, plan: Plan, objective: Any, total: int, given: Mapping[str, Any]) -> bool:
+def _optimize(study: Study, plan: Plan, objective: Any, total: int | None, given: Mapping[str, Any]) -> bool:
     """Whether there was anything to do."""
     from trimtab.study._display import Display
 
