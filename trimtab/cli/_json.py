@@ -6,8 +6,8 @@ study   name, storage, objectives {name: "min" | "max"}, constraints [text], see
 trial   number, state, values {objective: value}, metrics, constraints {text: violation}, sem, config, step, seconds,
         began, ended (seconds since 1970), seed, method, cause, attempts, tags, notes, error {kind, text, where} or null
         `show TARGET N --json` adds: why [line], reports [{step, fold, metrics}], files [path]
-run     study's keys and: result "done" | "none finished" | "paused", trials (the total asked for, or null), seconds (of this
-        run, or null)
+run     study's keys and: result "done" | "none finished" | "paused", trials (the total asked for, or null), seconds
+        (of this run, or null where there was nothing to do)
 list    [{name, objectives, trials, counts, best, age}]: age in seconds since the newest event
 compare {objective, goal, budget, better, text, rows [{side, study, trials, best, trial, sem, same, needed}]}
 ask     {trial, seed, budget, config};  dry run  [{trial, seed, config, command or null}]
