@@ -366,8 +366,24 @@ def test_a_score_that_is_nan_is_a_failure_that_is_told() -> None:
     assert found.best_params_ == {"level": 0.4}
     (group,) = found.study_.failures()
     assert (group["kind"], group["text"]) == ("NonFinite", "no finite score")
-    with pytest.raises(ValueError, match="3 × NonFinite: no finite score"):
-        search(Moody(), {"level": "0.6..0.9"}, scoring=score, baseline=False).fit(X, Y)
+
+
+def test_when_all_scores_are_nan_it_is_said_early_and_goes_on_as_scikit_learn_does(caplog: Any) -> None:
+    def score(estimator: Any, X: Any, y: Any) -> float:
+        return float("nan") if len(caplog.messages) == 0 or estimator.level < 0.5 else estimator.level
+
+    with pytest.warns(UserWarning, match="test scores are non-finite"):
+        found = search(Moody(), {"level": "0.0..1.0"}, scoring=score, trials=12, stop=[tt.Patience(50)]).fit(X, Y)
+    assert caplog.messages == [
+        "Moody: none of the first 3 candidates has a finite score (NonFinite: no finite score). The search goes on, as "
+        'scikit-learn\'s do; error_score="raise" shows where it comes from'
+    ]
+    assert len(candidates(found)) == 12
+    assert found.best_score_ >= 0.5
+    with pytest.warns(UserWarning, match="test scores are non-finite"):
+        all_nan = search(Moody(), {"level": "0.0..0.4"}, scoring=score, trials=5).fit(X, Y)
+    assert all_nan.best_index_ == 0
+    assert all_nan.predict(X).shape == (90,)
 
 
 def test_a_score_called_like_a_time_is_refused() -> None:

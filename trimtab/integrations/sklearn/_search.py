@@ -27,7 +27,7 @@ from trimtab.errors import StudyStopped
 from trimtab.integrations.sklearn._folds import AllFailed, FixedSplits, Fold, Folds
 from trimtab.integrations.sklearn._results import rows
 from trimtab.integrations.sklearn._space import Parameters
-from trimtab.integrations.sklearn._study import Snapshot, open_study
+from trimtab.integrations.sklearn._study import Snapshot, go_on_in_spite_of_failures, open_study
 from trimtab.log import JSON
 from trimtab.study import Study
 from trimtab.study._keywords import translated
@@ -196,13 +196,14 @@ class SearchCV(BaseSearchCV):  # type: ignore[misc]  # scikit-learn has no types
         if counts["counted"] >= self.trials and not counts["queued"] + counts["running"]:
             log.warning("%s: done, all of trials=%d are stored. A larger number goes on", study.name, self.trials)
             return
+        call = {"timeout": self.timeout, "callbacks": tuple(self.callbacks or ()), "display": self.display}
         try:
-            study.optimize(
-                _evaluated_by_scikit_learn, trials=self.trials, runner=runner, timeout=self.timeout,
-                callbacks=tuple(self.callbacks or ()), display=self.display,
-            )  # fmt: skip
+            study.optimize(_evaluated_by_scikit_learn, trials=self.trials, runner=runner, **call)
         except StudyStopped as error:
-            raise self._none_fitted() or error from None
+            if not self._fitting.taken:
+                raise self._none_fitted() or error from None
+            go_on_in_spite_of_failures(study)
+            study.optimize(_evaluated_by_scikit_learn, trials=self.trials, runner=runner, **call)
         if study.ended == "paused":
             raise KeyboardInterrupt
 

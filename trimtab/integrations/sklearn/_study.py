@@ -9,6 +9,7 @@ Idea    A fit without storage forgets what was before, as scikit-learn's contrac
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
@@ -22,7 +23,8 @@ from trimtab.integrations.sklearn._space import Parameters
 from trimtab.log import Event
 from trimtab.protocol import Storage
 from trimtab.storage import Memory, open_storage
-from trimtab.study import Study
+from trimtab.study import Failures, Study
+from trimtab.study._stop import rules_to_json
 
 log = logging.getLogger(__name__)
 SEEDS = 2**31 - 1  # what a RandomState draws seeds from
@@ -62,6 +64,21 @@ def _check_same(name: str, store: Storage, words: str) -> None:
         f'"{name}" in {store!r} was a search with other {" and ".join(other)}, so its scores and new ones can\'t be '
         "compared. Give this search another name=, or leave name= out: then each has a study of its own."
     )
+
+
+def go_on_in_spite_of_failures(study: Study) -> None:
+    """The estimator can be fitted, but all scores are NaN. scikit-learn goes on then, and so do we, not silently."""
+    told = "; ".join(f"{group['kind']}: {group['text']}" for group in study.failures()[:3])
+    log.warning(
+        "%s: none of the first %d candidates has a finite score (%s). The search goes on, as scikit-learn's do; "
+        'error_score="raise" shows where it comes from', study.name, len(study), told,
+    )  # fmt: skip
+    state, rules = study._log, rules_to_json([Failures(in_a_row=None)])
+    while True:
+        old = state.ledger.definitions[-1]
+        new = {**old, "stop": [*old["stop"], *rules], "why": "scores that are NaN are no reason to stop"}
+        if state.decide(Event("defined", new, at=time.time())):
+            return
 
 
 def _seed(random_state: Any) -> int:
