@@ -35,7 +35,9 @@ def say(kind: Kind, text: str) -> None:
     else:
         from trimtab.study._notebook import in_notebook
 
-        (sys.stdout if in_notebook() else sys.stderr).write(f"{text}\n")
+        stream = sys.stdout if in_notebook() else sys.stderr
+        if stream is not None:  # a program without a console has none
+            stream.write(f"{text}\n")
 
 
 def warn(text: str) -> None:
