@@ -117,6 +117,21 @@ def test_a_verdict_binds_even_the_deaf(caplog):
     assert len(caplog.records) == 1
 
 
+def test_who_runs_on_past_a_pause_is_paused_all_the_same(caplog):
+    """A loop of one's own to the full length, under a scheduler that pauses: the budget is the first rung."""
+
+    def deaf(trial):
+        for step in range(1, 10):
+            trial.report(loss=1 / step, step=step)
+
+    line = Line({"go": "pause"})
+    body = execute(deaf, Trial(a_run(until=3, budget=3), line))
+    assert (body["state"], line.steps, body["notes"]) == ("paused", [1, 2, 3], {"reports_dropped": 6})
+    assert "was told to pause but runs on" in caplog.text
+    body = execute(deaf, Trial(a_run(budget=3), Line()))
+    assert "has the steps 1 to 3" in body["error"]["text"], "without a verdict it is a mistake"
+
+
 def test_should_stop_serves_loops_that_are_not_ours():
     def callback(trial):
         step = 0

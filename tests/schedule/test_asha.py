@@ -322,3 +322,18 @@ def test_who_reports_nothing_is_told_that_nothing_can_be_stopped(method: Any) ->
 def plain_loop(trial: Any) -> None:
     for step in trial.steps():
         trial.report(loss=trial["x"] + 1 / step)
+
+
+@pytest.mark.parametrize("method", [tt.ASHA(max=9), tt.ASHA(max=9, type="promotion"), tt.Halving(max=9)])
+def test_a_loop_that_never_listens_works_if_slowly(method: Any, caplog: pytest.LogCaptureFixture) -> None:
+    def deaf(trial: Any) -> None:
+        for step in range(1, 10):
+            trial.report(loss=trial["x"] + 1 / step, step=step)
+
+    with heard_by(lambda *_: None):
+        s = study(method).optimize(deaf, trials=9)
+    assert s.counts["failed"] == 0, s.failures()
+    assert s.best.step == 9
+    assert s.best.config["x"] == min(t.config["x"] for t in s.trials)
+    assert "runs on; its further reports are dropped" in caplog.text
+    assert verify(s._log.storage).ok

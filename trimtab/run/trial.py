@@ -250,7 +250,7 @@ class Trial:
                 f"report(…, step={at:g}): steps are counts of finished steps, 1 to {self.budget:g}: after the first "
                 f"epoch the step is 1. With range(…), report step=epoch + 1; for step in trial.steps() does it for you."
             )
-        if at < 0 or (self.budget is not None and at > self.budget):
+        if at < 0 or (self.budget is not None and at > self.budget and not self._bound):  # else it will be dropped
             raise ReportError(f"report(…, step={at:g}): this trial has the steps 1 to {self.budget or math.inf:g}.")
         return at
 
