@@ -300,6 +300,13 @@ def test_a_dry_run_shows_what_one_worker_will_try(cli: Run, here: Path, searcher
     assert [dict(t.config) for t in tt.load(here / "bowl.db").trials] == shown
 
 
+def test_show_says_the_command_that_goes_on(cli: Run) -> None:
+    cli("run", "bowl.toml", "--trials", "2")
+    assert re.search(r"trimtab run bowl\.toml( +go on)?$", cli("show", "bowl.toml")[1].rstrip())
+    cli("run", "bowl.toml")
+    assert "trimtab run bowl.toml --more 10" in cli("show", "bowl.toml")[1]
+
+
 def test_a_run_may_be_bound_by_time_alone(cli: Run, here: Path) -> None:
     (here / "bowl.toml").write_text(TOML.replace("trials   = 4", ""))
     (here / "bowl.py").write_text("import time\ndef objective(trial):\n    time.sleep(0.05)\n    return 1.0\n")

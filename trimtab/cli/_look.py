@@ -47,7 +47,7 @@ def show(words: tuple[str, ...], failures: bool, as_json: bool, as_toml: bool, n
             study.trial(which[0])  # a number that isn't there is refused
             say(trial_page(study, which[0], here.target, here.folder))
         else:
-            _show(here, overview(study, here.target))
+            _show(here, overview(study, here.target, here.total))
     return 0
 
 

@@ -31,6 +31,11 @@ class Opened:
     plan: Plan | None = None
 
     @property
+    def total(self) -> int | None:
+        """The trials its file asks for."""
+        return None if self.plan is None else self.plan.run.get("trials")
+
+    @property
     def folder(self) -> Path | None:
         """Where the output of its trials is."""
         if self.plan is not None:

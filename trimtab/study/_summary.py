@@ -36,12 +36,13 @@ WIDEST = 120  # columns of a page, on terminals that have more
 
 def summary(
     study: Study, *, target: str = "", seconds: float | None = None, before: int = 0, total: int | None = None,
-    width: int | None = None,
+    left: bool = False, width: int | None = None,
 ) -> str:  # fmt: skip
     """The page that ends a run.
 
     target   what the user typed ("digits.toml"), for the commands to type next
     seconds  how long this run took;  before  trials there were at its start;  total  what was asked for
+    left     trials of that total are left: the same command goes on
     width    columns to fold to; None: those of the terminal, if there is one
     """
     ledger = study._log.ledger
@@ -56,7 +57,7 @@ def summary(
         lines += ["", f"  {'best':<10} {now.note}"]
     lines += ["", *_stored(study, now), *_searcher(study)]
     folded = [part for line in lines for part in _folded(line, width)]
-    return "\n".join([*folded, *_next(study, now, target, total, width)])
+    return "\n".join([*folded, *_next(study, now, target, total, width, left)])
 
 
 def _columns() -> int | None:
@@ -232,7 +233,9 @@ def _searcher(study: Study) -> list[str]:
     return [f"searcher   {study.searcher.name} → {method.name}: {why}"]
 
 
-def _next(study: Study, now: Status, target: str, total: int | None, width: int | None) -> list[str]:
+def _next(
+    study: Study, now: Status, target: str, total: int | None, width: int | None, left: bool = False
+) -> list[str]:
     """Commands to type next; what each is for, where there is room for it."""
     if not target:
         return []
@@ -242,7 +245,8 @@ def _next(study: Study, now: Status, target: str, total: int | None, width: int 
     if now.failed:
         commands.append((f"trimtab show {target} --failures", "what went wrong"))
     commands.append((f"trimtab export {target} > {file_name(study.name)}.csv", "every trial as a table"))
-    commands.append((_run_line(target, total or now.counted), "go on"))
+    same = left and target.endswith(".toml")
+    commands.append((f"trimtab run {target}" if same else _run_line(target, total or now.counted), "go on"))
     wide = max(len(command) for command, _ in commands)
     room = width is None or LABEL + wide + 3 + max(len(what) for _, what in commands) <= width
     return [
@@ -340,12 +344,13 @@ def failures_page(study: Study) -> str:
     return "\n".join(row for line in lines for row in _folded(line, _columns()))
 
 
-def overview(study: Study, target: str) -> str:
-    """`trimtab show TARGET`: where a study stands, and its best trials."""
+def overview(study: Study, target: str, total: int | None = None) -> str:
+    """`trimtab show TARGET`: where a study stands, and its best trials. total: what the study file asks for."""
     ledger, history = study._log.ledger, study._log.history
     study._log.refresh()
     now = status(ledger, history)
-    page = summary(study, target=target)
+    left = total is not None and now.ended < total and ledger.closed is None
+    page = summary(study, target=target, left=left)
     if len(ledger.objectives) == 1 and now.best is not None:
         return page
     front = study.front if ledger.objectives else []
