@@ -279,7 +279,7 @@ def test_the_end_of_the_time_reaches_an_objective_in_this_thread() -> None:
 
     s = study()
     began = time.monotonic()
-    s.optimize(objective, trials=3, timeout=0.3)
+    s.optimize(objective, trials=3, timeout=1.5)
     assert time.monotonic() - began < 30
     assert (s.ended, s.counts["queued"]) == ("the time for this run is up", 1)
 
@@ -287,7 +287,7 @@ def test_the_end_of_the_time_reaches_an_objective_in_this_thread() -> None:
 def test_after_the_time_what_has_no_steps_ends_with_the_grace() -> None:
     s = study()
     began = time.monotonic()
-    s.optimize(lambda t: time.sleep(60), trials=3, timeout=0.1, grace=0.2)
+    s.optimize(lambda t: time.sleep(60), trials=3, timeout=1.5, grace=0.2)
     assert time.monotonic() - began < 30
     assert (s.ended, s.counts["queued"]) == ("the time for this run is up", 1)
 

@@ -71,10 +71,10 @@ def test_a_run_ends_before_its_job_does(monkeypatch: pytest.MonkeyPatch, workers
         for _ in trial.steps(100_000):
             time.sleep(0.01)
 
-    end = int(time.time()) + 6
+    s = tt.Study("s", {"x": tt.Float(0, 1)}, minimize="loss", seed=0)
+    end = int(time.time()) + 8
     monkeypatch.setenv("SLURM_JOB_ID", "77")
     monkeypatch.setenv("SLURM_JOB_END_TIME", str(end))
-    s = tt.Study("s", {"x": tt.Float(0, 1)}, minimize="loss", seed=0)
     s.optimize(objective, trials=9, workers=workers, timeout="slurm", grace=4)
     assert s.ended == "the time for this run is up"
     assert s.counts["queued"] == s.counts["counted"] == workers
