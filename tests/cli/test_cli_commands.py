@@ -155,7 +155,10 @@ def test_ask_and_tell_by_hand(cli: Run, here: Path) -> None:
     assert re.fullmatch(r"  trial 1 was asked for by hand \d+ s ago: trimtab tell bowl\.toml 1 loss=…", waits)
     assert set(told["config"]) == {"x", "kind"}
     assert cli("tell", "bowl.toml", "1", "--failed", "diverged")[0] == 0
+    cli("ask", "bowl.toml")
+    assert cli("tell", "bowl.toml", "2", "loss=1", "--sem", "loss=0.25", "--seconds", "7.5", "--step", "3")[0] == 0
     study = tt.load(here / "bowl.db")
+    assert (study.trial(2).sem, study.trial(2).cost["seconds"], study.trial(2).step) == ({"loss": 0.25}, 7.5, 3)
     assert (study.trial(0).value, study.trial(1).state) == (0.5, "failed")
 
 

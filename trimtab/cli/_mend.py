@@ -240,8 +240,11 @@ def _word(value: Any) -> str:
 @click.command()
 @click.argument("words", nargs=-1, metavar="[TARGET] N METRIC=NUMBER …", shell_complete=complete.values)
 @click.option("--failed", metavar="WHY", help="It has no values: it failed.")
+@click.option("--sem", "spread", metavar="METRIC=NUMBER", multiple=True, help="The standard error of a value.")
+@click.option("--step", type=float, metavar="N", help="The step at which it ended.")
+@click.option("--seconds", type=float, metavar="N", help="How long it took.")
 @named
-def tell(words: tuple[str, ...], failed: str | None, name: str | None) -> int:
+def tell(words: tuple[str, ...], failed: str | None, spread: tuple[str, ...], name: str | None, **more: Any) -> int:
     """The end of a trial that was asked for by hand."""
     here, number, rest = _one(words, name, "tell")
     with closing(here.study) as study:
@@ -250,5 +253,6 @@ def tell(words: tuple[str, ...], failed: str | None, name: str | None) -> int:
             raise FileError(f"What came of trial {number}? trimtab tell TARGET {number} {objective}=0.31")
         if rest and failed is not None:
             raise FileError("A trial has values or has failed: leave one of the two out.")
-        study.tell(number, _values(rest) if rest else None, failed=failed)
+        told = {"sem": _values(spread) or None, "step": more["step"], "cost": more["seconds"]}
+        study.tell(number, _values(rest) if rest else None, failed=failed, **told)
     return 0
