@@ -123,7 +123,7 @@ def run_script(script: list[Block], where: str, folder: Path, env: Mapping[str, 
     file = folder / "page.py"
     file.write_text(between.join(b.body for b in code), encoding="utf-8")
     words = [sys.executable, "-W", "error", str(file)]
-    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, f"{where}, from line {code[0].line}:\n{done.stderr}"
     printed = iter(done.stdout.split(NEXT))
     last = ""
@@ -141,7 +141,7 @@ def run_console(block: Block, where: str, folder: Path, env: Mapping[str, str]) 
     for command, _ in typed:
         lines += [command, f"printf '{NEXT}%d{NEXT}' $?"]
     shell = ["bash", "-c", "\n".join(lines)]
-    done = subprocess.run(shell, cwd=folder, env=env, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(shell, cwd=folder, env=env, capture_output=True, text=True, timeout=300)
     parts = done.stdout.split(NEXT)
     for i, (command, wanted) in enumerate(typed):
         printed, code = parts[2 * i : 2 * i + 2]

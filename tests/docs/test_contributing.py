@@ -54,7 +54,7 @@ def test_the_searcher_of_the_page_is_found_used_and_lawful(tmp_path: Path) -> No
     env = installed(tmp_path)
 
     def run(*words: str) -> str:
-        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=120)
+        done = subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 

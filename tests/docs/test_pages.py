@@ -37,7 +37,7 @@ def test_tutorial_as_a_notebook(name: str, tmp_path: Path) -> None:
     code = [b.body for b in blocks(DOCS / name) if b.kind == "python" and not b.spared]
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(body) for body in code])
     where = {"metadata": {"path": str(tmp_path)}}
-    nbclient.NotebookClient(notebook, timeout=120, kernel_name="python3", resources=where).execute()
+    nbclient.NotebookClient(notebook, timeout=300, kernel_name="python3", resources=where).execute()
     assert len(notebook.cells) == len(code) >= 3
 
 

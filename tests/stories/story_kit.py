@@ -39,7 +39,7 @@ def notebook(folder: Path) -> Iterator[Notebook]:
     pytest.importorskip("ipykernel")
     made = nbformat.v4.new_notebook()
     client = nbclient.NotebookClient(
-        made, timeout=120, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
+        made, timeout=300, kernel_name="python3", resources={"metadata": {"path": str(folder)}}
     )
     with client.setup_kernel(env=shell_environment(folder)):
         yield Notebook(client, made)
@@ -62,7 +62,7 @@ def sh(command: str, folder: Path, *, code: int = 0, env: Mapping[str, str] | No
     """What a line in the user's shell prints (both streams); it has to end with `code`."""
     done = subprocess.run(
         ["bash", "-c", command], cwd=folder, env=shell_environment(folder, env), stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT, text=True, timeout=120,
+        stderr=subprocess.STDOUT, text=True, timeout=300,
     )  # fmt: skip
     assert done.returncode == code, f"$ {command}\nended with {done.returncode}:\n{done.stdout}"
     return done.stdout

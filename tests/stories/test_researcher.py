@@ -55,12 +55,12 @@ def preempted(folder: Path, words: list[str], trials: int) -> None:
         [sys.executable, "train.py", *words], cwd=folder, env=shell_environment(folder, {"EPOCH": "0.05"}),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while len(list(folder.glob("runs/checkpoints/*/*/*"))) < trials and run.poll() is None:
         assert time.monotonic() < until, "nothing was saved"
         time.sleep(0.02)
     run.send_signal(signal.SIGTERM)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=200)
     assert run.returncode == 0, err
     assert "ended: paused" in out
 
