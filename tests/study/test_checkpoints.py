@@ -209,3 +209,17 @@ def test_killed_between_save_and_report_of_the_only_step(tmp_path: Path) -> None
     assert [t.state for t in study.trials] == ["finished"] * 3
     assert study.trial(1).attempts == 2
     assert verify(tmp_path / "s.db").ok
+
+
+def test_what_a_trial_cost_is_the_sum_of_its_attempts() -> None:
+    s = tt.Study("s", {"x": tt.Float(0, 1)}, minimize="loss", seed=0, scheduler="halving", max_budget=9)
+
+    def objective(trial: Any) -> None:
+        trial._started -= 10.0
+        for _ in trial.steps():
+            trial.report(loss=trial["x"])
+
+    s.optimize(objective, trials=9)
+    spent = {t.attempts: t.cost["seconds"] for t in s.trials}
+    assert {n: round(seconds, -1) for n, seconds in spent.items()} == {1: 10.0, 2: 20.0, 3: 30.0}
+    assert s.history.cost["seconds"].sum() == pytest.approx(s._log.ledger.spent["seconds"])

@@ -225,7 +225,7 @@ class Ledger:
         if row is None:
             return None
         for kind, cost in body.get("cost", EMPTY).items():
-            if isinstance(cost, (int, float)):
+            if _number(cost):
                 self.spent[kind] = self.spent.get(kind, 0.0) + cost
         word, late = body["state"], (event.attempt or row.attempt) < row.attempt
         if row.state in (State.FINISHED, State.STOPPED) or (late and word not in ("finished", "stopped")):
@@ -237,6 +237,8 @@ class Ledger:
             return None  # a second word on an attempt that is known to be over
         if row.state is State.PAUSED:
             return None
+        if body.get("cost"):  # of this attempt; the trial's is that of all its attempts
+            row.cost = {**row.cost, **{k: row.cost.get(k, 0.0) + v for k, v in body["cost"].items() if _number(v)}}
         changed = self._asked(row, body.get("asked"))
         again = word in ("lost", "failed") and self._retries(row, word, body)
         if again or word == "cancelled":
@@ -270,7 +272,7 @@ class Ledger:
         self._tally(row, 1)
         self.alive.pop(row.number, None)
         self.waiting.pop(row.number, None)
-        for name in ("values", "metrics", "constraints", "sem", "cost", "notes"):
+        for name in ("values", "metrics", "constraints", "sem", "notes"):
             if body.get(name):
                 setattr(row, name, body[name])
         row.values = named(row.values, self._names)
@@ -455,3 +457,7 @@ class Ledger:
             began=row.began if private else None, ended=row.ended if private else None,
             _space=None if self.definitions[-1].get("open") else self.space,
         )  # fmt: skip
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float))  # a log may hold what a user told, such as NaN as text

@@ -29,7 +29,7 @@ class Trial:
     values   {objective: value} in the user's own sense (not negated)
     metrics  every metric of the end, objectives too
     step     the last step that counts
-    cost     {"seconds": …, …}
+    cost     {"seconds": …, …} of all its attempts together
     error    {"kind", "text", "where", …} of a failed trial, else None
     outside  whether the configuration is outside the present space
     attempts how often it was started; 0 where attempts are nobody's business (methods)
