@@ -94,7 +94,8 @@ class Registry:
                 f"{self.kind}={method!r} is already made, so {', '.join(settings)} can't be set here; "
                 f"set it where the {self.kind} is made."
             )
-        self.register(type(method))
+        if hasattr(type(method), "name") or not hasattr(method, "name"):  # else one that stands around another
+            self.register(type(method))
         return method
 
     def register(self, cls: type[Any]) -> None:
