@@ -32,7 +32,7 @@ SHORT: dict[str, dict[str, Any]] = {
     "median": {"max": 6, "min_trials": 2},
     "full": {"max": 4},
 }
-EVERY = {"gp": 5, "auto": 5}  # whose proposals cost milliseconds are asked for at every 5th prefix only
+EVERY = {"gp": 8, "auto": 8}  # whose proposals cost milliseconds are asked for at every 8th prefix only
 KNOWN_GAPS: dict[tuple[str, str], str] = {}  # (method, check) -> reason; a mended gap must leave the list
 
 
