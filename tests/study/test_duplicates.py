@@ -100,3 +100,10 @@ def test_the_policy_may_change() -> None:
     assert len(again.optimize(lambda t: 0.0, more=3)) == 9
     with pytest.raises(tt.UnknownName, match="allow, avoid, reuse"):
         tt.Study("s", SIX, duplicates="never", storage=store)
+
+
+def test_every_configuration_of_numbers_and_conditions_is_found() -> None:
+    space = {"a": tt.Int(1, 20), "b": tt.Choice(["x", "y"]), "c": tt.Int(1, 9, when="b == 'x'")}
+    study = tt.Study("s", space, minimize="loss", searcher="random", seed=1)
+    study.optimize(lambda t: t["a"], trials=500)
+    assert len(study.trials) == tt.Space(space).size == 200

@@ -133,7 +133,7 @@ class Queued:
 
     @staticmethod
     def _listed(space: Space, seen: set[int]) -> tuple[Config, int] | None:
-        for config in space.grid(1):  # with 100,000 at most, every domain is discrete
+        for config in space.grid(100_000):  # every value: with 100,000 at most, every domain is discrete
             key = mark(space, config)
             if key not in seen:
                 return config, key
