@@ -522,3 +522,14 @@ def test_a_gpu_that_is_not_there_is_an_error_before_a_trial(monkeypatch: pytest.
     with pytest.raises(tt.TrimtabError, match="per_trial asks for 1 GPU a trial, and this machine has none"):
         s.optimize(square, trials=3, per_trial={"gpu": 1})
     assert len(s) == 0
+
+
+def test_what_was_queued_first_does_not_cost_the_baseline() -> None:
+    study = tt.Study("s", {"x": tt.Float(0, 1, default=0.25)}, minimize="loss", seed=0)
+    study.enqueue({"x": 0.75})
+    study.optimize(lambda t: t["x"], trials=3)
+    assert [t.config["x"] for t in study.trials][:2] == [0.75, 0.25]
+    again = tt.Study("t", {"x": tt.Float(0, 1, default=0.25)}, minimize="loss", seed=0)
+    again.enqueue({"x": 0.25})
+    again.optimize(lambda t: t["x"], trials=2)
+    assert [t.config["x"] for t in again.trials].count(0.25) == 1

@@ -202,3 +202,15 @@ def test_a_missing_extra_says_what_to_type(monkeypatch: pytest.MonkeyPatch) -> N
         MissingExtra, match=r"To write r\.parquet, trimtab needs no_such_package\. Run: pip install 'trimtab"
     ):
         need("no_such_package", extra="parquet", to="write r.parquet")
+
+
+def test_failures_that_differ_in_numbers_only_are_one_group() -> None:
+    def objective(trial: tt.Trial) -> float:
+        raise MemoryError(f"no room for {trial['n']} units of {0.5 * trial['n']} MB")
+
+    study = tt.Study("s", {"n": tt.Int(1, 99)}, minimize="loss", seed=0, stop=[tt.Failures(in_a_row=None)])
+    study.optimize(objective, trials=5)
+    (group,) = study.failures()
+    assert (group["count"], group["trials"]) == (5, [0, 1, 2, 3, 4])
+    assert group["text"].startswith("no room for ")
+    assert "N" not in group["text"]

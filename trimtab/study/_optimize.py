@@ -104,10 +104,10 @@ def optimize(study: Study, objective: Objective, call: Call) -> Study:
 
 
 def _enqueue_default(study: Study) -> None:
-    """If every domain has a default, the default is trial 0: the baseline of every gain."""
+    """If every domain has a default, the default is tried: trial 0, or after what was queued before."""
     ledger = study._log.ledger
     default = ledger.space.default if not ledger.definitions[-1].get("open") else None
-    if default and not ledger.rows and not ledger.queue:
+    if default and not ledger.rows:
         study.enqueue(default, why="the default: the baseline")
 
 

@@ -21,7 +21,9 @@ from trimtab.errors import UnknownName
 from trimtab.history import Ledger, Trial
 from trimtab.history._reports import NO_FOLD
 from trimtab.log import JSON, Event, to_text
+from trimtab.schedule._words import at
 from trimtab.study._progress import watched
+from trimtab.study._words import unit_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +42,7 @@ OPTUNA_STATES = {
 FORMULA = ("=", "+", "-", "@", "\t", "\r")  # what a spreadsheet takes for a formula when a cell's text begins with it
 SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
 WHAT = ("trials", "reports", "events")
+NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 HEAD = 80  # characters of an error's text that tell one failure from another
 PAGE = 50_000  # events read at once
 
@@ -56,7 +59,7 @@ def failures(trials: Iterable[Trial]) -> list[dict[str, JSON]]:
         error = trial.error or {}
         kind, where, text = str(error.get("kind", trial.state)), str(error.get("where", "")), str(error.get("text", ""))
         head = text.splitlines()[0][:HEAD] if text else ""
-        same = re.sub(rf"\b{trial.number}\b", "N", head)  # "Trial 17: … See: trimtab log TARGET 17" is one mistake
+        same = NUMBER.sub("N", head)  # "no room for 27 units" and "… 31 units", "Trial 17: …": one mistake
         group = groups.setdefault(
             (kind, where, same), {"kind": kind, "where": where, "text": head, "count": 0, "trials": []}
         )
@@ -84,8 +87,9 @@ def explain(log: Log, number: int) -> dict[str, JSON]:
     lines   one a decision, in order;  method, cause, why, plan  of the first start;  parents  if there are any
     """
     out: dict[str, JSON] = {"trial": number, "lines": []}
+    unit = unit_of(log.ledger)
     for event in events_of(log, number):
-        line = _line(event)
+        line = _line(event, unit)
         if event.kind == "started" and "cause" not in out:
             body = event.body
             why = body.get("why", {})
@@ -110,19 +114,19 @@ def events_of(log: Log, number: int) -> list[Event]:
     return found
 
 
-def _line(event: Event) -> str:
+def _line(event: Event, unit: str) -> str:
     body = event.body
     if event.kind == "started":
-        return _started_line(event, body)
+        return _started_line(event, body, unit)
+    if event.kind in ("judged", "ended"):
+        where = f" at {at(unit, body['step'])}" if body.get("step") is not None else ""
     if event.kind == "judged":
-        at = f" at step {body['step']:g}" if body.get("step") is not None else ""
         word = {"pause": "paused", "stop": "stopped", "on": "went on"}.get(body["verdict"], body["verdict"])
-        return f"{word}{at} by {body.get('by') or 'the user'}{_because(body.get('why'))}"
+        return f"{word}{where} by {body.get('by') or 'the user'}{_because(body.get('why'))}"
     if event.kind == "ended":
-        at = f" at step {body['step']:g}" if body.get("step") is not None else ""
         error = body.get("error") or {}
         told = f": {error.get('kind')}: {str(error.get('text', '')).partition(chr(10))[0]}" if error else ""
-        return f"{body['state']}{at}{told}{_because(body.get('why'))}"
+        return f"{body['state']}{where}{told}{_because(body.get('why'))}"
     if event.kind == "amended":
         what = "tried again" if body.get("again") else "corrected" if body.get("set") else "invalidated"
         what = "restored" if body.get("valid") else what
@@ -130,7 +134,7 @@ def _line(event: Event) -> str:
     return ""
 
 
-def _started_line(event: Event, body: Mapping[str, JSON]) -> str:
+def _started_line(event: Event, body: Mapping[str, JSON], unit: str) -> str:
     why = body.get("why", {})
     method = str(body.get("method") or "the searcher").partition("/")[0]
     if why.get("method"):  # a searcher that chose among others
@@ -142,7 +146,7 @@ def _started_line(event: Event, body: Mapping[str, JSON]) -> str:
     if body["cause"] == "retry":
         text += f" (attempt {event.attempt})"
     if body.get("until") is not None:
-        text += f", up to step {float(body['until']):g}"
+        text += f", up to {at(unit, float(body['until']))}"
     return text + _because("; ".join(filter(None, (why.get("text"), why.get("plan")))))
 
 
