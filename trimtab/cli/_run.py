@@ -296,9 +296,9 @@ def _dry_run(plan: Plan, n: int, as_json: bool) -> int:
     from trimtab.study._status import plain
 
     study = plan.open(Memory())
+    _enqueue(study, plan)
     if default := study.space.default:
         study.enqueue(default)
-    _enqueue(study, plan)
     runner = command(study.space, plan, {}, Path("runs")) if "command" in plan.run else None
     if runner is None:
         with plan.surroundings():
