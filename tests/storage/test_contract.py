@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
 import math
 import multiprocessing
@@ -369,3 +370,9 @@ def test_the_living_the_late_and_the_gone(where: str | None, storage: Storage, n
     assert list(storage.dead(study)) == ["theirs"]  # its lease would run for an hour, but it is of this machine
     storage.forget(study, "theirs")  # type: ignore[attr-defined]
     assert list(storage.dead(study)) == []
+
+
+def test_a_copy_is_the_same_place(storage: Storage) -> None:
+    """scikit-learn copies what an estimator was given before it fits."""
+    assert copy.deepcopy(storage) is storage
+    assert copy.deepcopy({"storage": storage})["storage"] is storage

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, RLock
+from typing import Self
 
 from trimtab.errors import StorageError
 from trimtab.log import DECISIONS, Event, Mark, Stale
@@ -46,6 +47,9 @@ class Memory:
         self._logs: dict[int, _Log] = {}
         self._ids: dict[str, int] = {}
         self._last = 0
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # a storage is a place: a copy of what names it names the same one
 
     def __repr__(self) -> str:
         return f"Memory({len(self._ids)} studies)"

@@ -16,7 +16,7 @@ import weakref
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeVar
+from typing import Any, Literal, Protocol, Self, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError
@@ -80,6 +80,9 @@ class Sql:
         self._say = self._db.statements
         self._pid = os.getpid()
         weakref.finalize(self, _let_go, self._db, self._pid)  # who forgets to close() leaves nothing open
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self  # a storage is a place: a copy of what names it names the same one
 
     def __repr__(self) -> str:
         return f"Sql({self._db.shown!r})"

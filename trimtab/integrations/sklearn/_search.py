@@ -75,7 +75,7 @@ class SearchCV(BaseSearchCV):  # type: ignore[misc]  # scikit-learn has no types
         Start no batch after so many seconds, or "4h".
     stop : list of rules
         Such as [tt.Target(0.99), tt.Patience(30)]; any one ends the search.
-    storage : str or path
+    storage : str, path or storage
         "digits.db", or a database's URL. The same search (data, estimator, cv, scoring) goes on there after any
         interruption, and several processes may share it; another search has its own study there.
     name : str
