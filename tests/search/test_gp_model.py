@@ -301,3 +301,12 @@ def test_descent_from_where_nothing_is_defined_stays() -> None:
     X, F = descend(void, np.full((2, 2), 0.3), np.zeros(2), np.ones(2), scale=np.ones(2), steps=9, tolerance=1e-3)
     assert (X == 0.3).all()
     assert np.isinf(F).all()
+
+
+def test_values_that_differ_by_all_magnitudes_there_are() -> None:
+    y = np.array([1e-2, 2e-3, np.nan, 1e308, 3e-2, 1e-5, 1e308])
+    made = target(y, np.zeros(len(y)))
+    assert np.isfinite(made.y).all()
+    assert not made.flat
+    assert (made.noise == 0).all()
+    assert made.y[3] == made.y[6] == made.y.max()

@@ -67,9 +67,10 @@ def target(values: Floats, sem: Floats) -> Target:
     y, sem = _times_power(y, -power), _times_power(np.where(np.isfinite(sem) & good, sem, 0.0), -power)
     low, high = float(y[good].min()), float(y[good].max())
     width = KNEE * (float(np.median(y[good][:EARLY])) - low) or high - low
-    knee = low + width
     if not width > 0:
         return Target(np.zeros(n), np.zeros(n))
+    width = max(width, (high - low) * 2.0**-900)  # so that no quotient by it overflows
+    knee = low + width
     u = (y - knee) / width
     above = np.log1p(np.maximum(u, 0.0))
     squeezed = np.where(u > 0, np.log1p(above), u)
