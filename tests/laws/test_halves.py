@@ -11,13 +11,15 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from trimtab.schedule.halving import Halving
 from trimtab.study._study import Study
-from trimtab.study.verify import verify
+from trimtab.study.verify import agreed, difference, replayed, verify
 
 ROOT = Path(__file__).parents[2]
 SEARCH = ("random", "sobol", "tpe")
@@ -88,3 +90,30 @@ def test_a_border_inside_a_bracket_gives_its_trials_the_prize(tmp_path: Path) ->
     assert [dict(t.config) for t in study.trials][:25] == configs
     assert len(study) == 54
     study.close()
+
+
+@dataclass(frozen=True)
+class Cold:
+    """A scheduler that remembers nothing from one decision to the next."""
+
+    inner: Halving
+    name: str = "halving"
+
+    def next(self, history: Any, searcher: Any, ask: Any) -> Any:
+        history.forget()
+        return self.inner.next(history, searcher, ask)
+
+
+def test_a_bracket_that_lost_trials_goes_on_when_no_new_ones_come() -> None:
+    """It is not full any more, so it waits; when it may go on, nothing has happened in it that would tell."""
+
+    def objective(trial: Any) -> None:
+        for step in trial.steps():
+            trial.report(loss=trial["x"] + 1 / step)
+
+    study = Study("m", {"x": "0.0..1.0"}, minimize="loss", seed=1, searcher="random", scheduler=Halving(max=9))
+    study.optimize(objective, trials=12, display=False)
+    study.invalidate([0, 3], reason="two of the three that went on")
+    study.optimize(objective, trials=14, display=False)
+    for made, again in replayed(list(study.log()), scheduler=Cold(Halving(max=9))):  # type: ignore[arg-type]
+        assert agreed(made, again), difference(made, again)

@@ -99,8 +99,8 @@ class Halving:
         seen = history.fold(self, _Seen, _Seen.step)
         n0 = self.n or round(self.eta ** (len(levels) - 1))
         starts: list[Start] = []
-        if ask.fresh == 0 and seen.brackets:
-            seen.touched.add(len(seen.brackets) - 1)  # no new trials will fill it: it goes on with those it has
+        if ask.fresh == 0:  # no new trials will fill those that lack some: they go on with those they have
+            seen.touched.update(b for b, bracket in enumerate(seen.brackets) if len(bracket.members) < n0)
         for b in sorted(seen.touched):
             owed = self._promotions(history, seen, b, n0, ask)
             starts += owed[: ask.n - len(starts)]
