@@ -96,10 +96,14 @@ forbid  = ["optimizer == 'sgd' and layers == 8"]
 method = "tpe"
 startup = 20
 [scheduler]
-method = "halving"
+method = "asha"
+budget = "epochs"
 max = 81
 min = 1
 eta = 3
+type = "stopping"
+brackets = 1
+metric = "val/loss"
 [run]
 function = "train.py:objective"
 trials   = 200

@@ -102,6 +102,14 @@ def test_who_fails_gives_the_place_to_the_next() -> None:
     assert rungs.resumed() == [1]
 
 
+def test_what_was_proposed_and_refused_is_owed_still() -> None:
+    """Another driver may decide first: then the proposal is not in the log, and is made again."""
+    rungs = Rungs(PROMOTION)
+    rungs.at_first_rung(0.1, 0.2, 0.3)
+    assert rungs.resumed(2) == [0, None]
+    assert rungs.resumed(2) == [0, None]
+
+
 def test_at_the_end_somebody_comes_to_the_top() -> None:
     rungs = Rungs(PROMOTION)
     running = rungs.start(1)

@@ -197,13 +197,16 @@ class History:
         c = np.array([float(limits[n]) if n in limits else np.nan for n in ledger.constraints])
         return y, c, not len(c) or bool((c <= 0).all())
 
-    def at(self, levels: Sequence[float], resource: str = "step") -> Levels:
+    def at(self, levels: Sequence[float], resource: str = "step", *, by: tuple[str, float] | None = None) -> Levels:
         """Each trial's first report at or past each level. With resource="fold": the mean over the folds so far.
 
-        A clone has the levels above its source only: it was never at the others.
+        A clone has the levels above its source only: it was never at the others. by=("val/loss", 1.0) reads that
+        metric, times that sign, in place of the objectives.
         """
         key = tuple(float(v) for v in levels)
-        marks: _Marks = self.fold(("at", key, resource), lambda: _Marks(self._ledger, key, resource), _Marks.step)
+        marks: _Marks = self.fold(
+            ("at", key, resource, by), lambda: _Marks(self._ledger, key, resource, by), _Marks.step
+        )
         return marks.levels()
 
     # ── what methods keep ────────────────────────────────────────────────────────────────────────────────────────
@@ -343,9 +346,11 @@ class History:
 class _Marks:
     """The fold behind at(): for each trial the next level it has not reached."""
 
-    def __init__(self, ledger: Ledger, levels: tuple[float, ...], resource: str) -> None:
+    def __init__(self, ledger: Ledger, levels: tuple[float, ...], resource: str, by: tuple[str, float] | None) -> None:
         self.levels_, self.resource = levels, resource
         self.names, self.signs, self.limits = ledger.objectives, ledger.signs, ledger.constraints
+        if by is not None:
+            self.names, self.signs = (by[0],), np.array([by[1]])
         self.trial, self.level = Buffer(dtype=np.int32), Buffer()
         self.Y, self.C = Buffer(len(self.names)), Buffer(len(self.limits))
         self.next: dict[int, int] = {}

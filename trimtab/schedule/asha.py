@@ -28,6 +28,7 @@ import numpy as np
 from trimtab.errors import UnknownName, Unsupported
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
 from trimtab.schedule._rungs import check_rungs, ranked, rungs
+from trimtab.schedule._words import STEPS, aim, at, by, check_labels, named, unmeasured
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -44,8 +45,9 @@ class _Seen:
     """What promotions depend on."""
 
     levels: tuple[float, ...]
+    names: tuple[str, ...]  # what a report has to measure to count at a rung
     sent: dict[int, float] = field(default_factory=dict)  # trial -> the level it was last started for
-    reach: dict[int, int] = field(default_factory=dict)  # trial -> how many levels its reports have come to
+    reach: dict[int, int] = field(default_factory=dict)  # trial -> how many levels its measurements have come to
     idle: set[int] = field(default_factory=set)  # paused at its level, or through with it: may go on
     out: set[int] = field(default_factory=set)  # failed, stopped, or ended before their time: go no further
     open: set[int] = field(default_factory=set)  # rungs that may owe a promotion: something has happened there
@@ -57,7 +59,7 @@ class _Seen:
         if event.kind == "started":
             self.sent[trial] = body.get("budget", inf)
             self.idle.discard(trial)
-        elif event.kind == "reported":
+        elif event.kind == "reported" and all(name in body["metrics"] for name in self.names):
             before, now = self.reach.get(trial, 0), bisect_right(self.levels, max(body["step"]))
             if now > before:
                 self.reach[trial] = now
@@ -78,6 +80,9 @@ class ASHA:
     eta       the factor between rungs; 4 with more than a hundred workers
     type      stopping: needs no checkpoints; promotion: pauses, and goes on from checkpoints
     brackets  2 or 3 where early curves mislead: so many ways to begin, at min, min * eta, …
+    budget    the unit of steps, such as "epochs": for labels
+    metric    judge by this reported metric, smaller is better ("-val/accuracy": larger), or as the study says of an
+              objective; None: the objectives
     """
 
     max: float
@@ -85,6 +90,8 @@ class ASHA:
     eta: float = 3
     type: str = "stopping"
     brackets: int = 1
+    budget: str = STEPS
+    metric: str | None = None
 
     name: ClassVar[str] = "asha"
     revision: ClassVar[int] = 1
@@ -94,6 +101,7 @@ class ASHA:
 
     def __post_init__(self) -> None:
         check_rungs("ASHA", self.min, self.max, self.eta)
+        check_labels("ASHA", self.budget, self.metric)
         if self.type not in TYPES:
             raise UnknownName(self.type, among=TYPES, kind="type of ASHA")
         if not 1 <= self.brackets <= len(self.levels):
@@ -152,10 +160,9 @@ class ASHA:
 
     def _promotions(self, history: History, n: int) -> list[Start]:
         """The best paused trials of the highest rungs that owe a promotion."""
-        levels = self.levels
-        seen = history.fold(self, lambda: _Seen(levels), _Seen.step)
+        levels, seen = self.levels, self._seen(history)
         seen.open.discard(len(levels) - 1)
-        marks = history.at(levels) if seen.open else None
+        marks = self._marks(history) if seen.open else None
         starts: list[Start] = []
         for k in sorted(seen.open, reverse=True):
             assert marks is not None
@@ -171,14 +178,13 @@ class ASHA:
             starts += owed[: n - len(starts)]
             if len(starts) == n:
                 break
-            seen.open.discard(k)
+            if not owed:  # what is only proposed may yet be refused, and is owed still
+                seen.open.discard(k)
         return starts
 
     def _to_the_top(self, history: History) -> list[Start]:
         """Nothing new will come: if nobody has reached the top, the best of the highest rung goes on."""
-        levels = self.levels
-        seen = history.fold(self, lambda: _Seen(levels), _Seen.step)
-        marks = history.at(levels)
+        levels, seen, marks = self.levels, self._seen(history), self._marks(history)
         if not len(marks.level) or marks.level.max() >= levels[-1]:
             return []
         for k in range(len(levels) - 2, -1, -1):
@@ -188,6 +194,15 @@ class ASHA:
                     return [self._go_on(t, k, i + 1, len(rows))]
         return []
 
+    def _seen(self, history: History) -> _Seen:
+        """Kept under what decides: not under the label."""
+        judged_by = aim(history, self.metric)
+        names = history.objectives if judged_by is None else judged_by[:1]
+        return history.fold(replace(self, budget=STEPS), lambda: _Seen(self.levels, names), _Seen.step)
+
+    def _marks(self, history: History) -> Levels:
+        return history.at(self.levels, by=aim(history, self.metric))
+
     def _order(self, marks: Levels, rows: NDArray[np.int64], seen: _Seen) -> list[int]:
         """The trials of a rung that may go on, best first."""
         order = rows[ranked(marks.Y[rows], marks.C[rows])]
@@ -196,7 +211,7 @@ class ASHA:
 
     def _go_on(self, trial: int, k: int, rank: int, of: int) -> Start:
         here, level = self.levels[k], self.levels[k + 1]
-        why = f"rank {rank} of {of} at step {here:g}, goes on to step {level:g}"
+        why = f"rank {rank} of {of}{by(self.metric)} at {at(self.budget, here)}, goes on to {at(self.budget, level)}"
         return Start(Proposal(resume=trial), level, level, why=why)
 
     def _rows(self, history: History, marks: Levels, level: float, bracket: int) -> NDArray[np.int64]:
@@ -218,23 +233,31 @@ class ASHA:
         if k == len(levels):
             return Verdict("on", inf)
         if self.type == "promotion":
-            return Verdict("pause", why=f"came to step {step:g}; goes on when among the best 1/{self.eta:g} there")
+            return self._waits(history, trial, step, levels[k - 1] if k else None)
         return self._compared(history, trial, bracket, levels[k - 1], levels[k]) if k else Verdict("on", levels[0])
+
+    def _waits(self, history: History, trial: int, step: float, level: float | None) -> Verdict:
+        """A pause. A trial that comes to its rung without the metric that decides there could wait for ever."""
+        here = at(self.budget, step)
+        if self.metric is not None and level is not None and unmeasured(history, self._marks(history), trial, level):
+            return Verdict("stop", why=f"came to {here} without {named(self.metric)}, which decides who goes on")
+        return Verdict("pause", why=f"came to {here}; goes on when among the best 1/{self.eta:g} there")
 
     def _compared(self, history: History, trial: int, bracket: int, level: float, ahead: float) -> Verdict:
         """Among the best 1/eta of those that had come to this level when it came?"""
-        marks = history.at(self.levels)
+        marks, here = self._marks(history), at(self.budget, level)
         row = marks.rows.get((trial, level))
-        if row is None:  # it reported no objective, or came from another trial's checkpoint
+        if row is None:  # it reported nothing to judge by, or came from another trial's checkpoint
             return Verdict("on", ahead)
         rows = self._rows(history, marks, level, bracket)
         rows = rows[: int(np.searchsorted(rows, row)) + 1]
         if not np.isfinite(marks.Y[row]).all():
-            return Verdict("stop", why=f"has no value at step {level:g}")
+            return Verdict("stop", why=f"has no {named(self.metric)} at {here}")
         rank, of = _rank(marks.Y[rows], marks.C[rows]), len(rows)
         if rank <= max(1, floor(of / self.eta + 1e-9)):
             return Verdict("on", ahead)
-        return Verdict("stop", why=f"rank {rank} of {of} at step {level:g}, not among the best 1/{self.eta:g}")
+        told = f"rank {rank} of {of}{by(self.metric)} at {here}"
+        return Verdict("stop", why=f"{told}, not among the best 1/{self.eta:g}")
 
 
 def _rank(Y: NDArray[np.float64], C: NDArray[np.float64]) -> int:

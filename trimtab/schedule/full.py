@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal
 
 from trimtab.errors import Unsupported
 from trimtab.protocol import Ask, Done, Need, Searcher, Start, Verdict, Wait
+from trimtab.schedule._words import STEPS, check_labels
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -22,10 +23,12 @@ if TYPE_CHECKING:
 class Full:
     """Every trial runs to its full budget.
 
-    max   steps of a run; None: as many as the objective likes
+    max     steps of a run; None: as many as the objective likes
+    budget  the unit of steps, such as "epochs": for labels
     """
 
     max: float | None = None
+    budget: str = STEPS
 
     name: ClassVar[str] = "full"
     revision: ClassVar[int] = 1
@@ -34,6 +37,7 @@ class Full:
     needs_chooser: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
+        check_labels("Full", self.budget)
         if self.max is not None and self.max < 1:
             raise Unsupported(f"Full(max={self.max}): the budget is a number of steps, at least 1.")
 

@@ -9,6 +9,7 @@ Cost    O(rung) a decision.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import floor, inf
@@ -19,9 +20,11 @@ import numpy as np
 from trimtab.parts.order import best_first
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
 from trimtab.schedule._rungs import check_rungs, rungs
+from trimtab.schedule._words import STEPS, aim, at, by, check_labels, named, unmeasured
 
 if TYPE_CHECKING:
     from trimtab.history import History
+    from trimtab.history._view import Levels
     from trimtab.log import Event
 
 
@@ -70,16 +73,21 @@ class _Seen:
 class Halving:
     """Successive halving: the best 1/eta of each rung go on, the rest stay paused.
 
-    max   steps of a full run
-    min   steps of the first rung
-    eta   the factor between rungs
-    n     trials in a bracket; None: as many as leave one on the top rung (eta to the number of divisions)
+    max     steps of a full run
+    min     steps of the first rung
+    eta     the factor between rungs
+    n       trials in a bracket; None: as many as leave one on the top rung (eta to the number of divisions)
+    budget  the unit of steps, such as "epochs": for labels
+    metric  judge by this reported metric, smaller is better ("-val/accuracy": larger), or as the study says of an
+            objective; None: the objectives
     """
 
     max: float
     min: float = 1
     eta: float = 3
     n: int | None = None
+    budget: str = STEPS
+    metric: str | None = None
 
     name: ClassVar[str] = "halving"
     revision: ClassVar[int] = 1
@@ -89,6 +97,7 @@ class Halving:
 
     def __post_init__(self) -> None:
         check_rungs("Halving", self.min, self.max, self.eta)
+        check_labels("Halving", self.budget, self.metric)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -96,7 +105,7 @@ class Halving:
 
     def next(self, history: History, searcher: Searcher, ask: Ask) -> Sequence[Start] | Need | Wait | Done:
         levels = self.levels
-        seen = history.fold(self, _Seen, _Seen.step)
+        seen = history.fold(replace(self, budget=STEPS), _Seen, _Seen.step)  # the label decides nothing
         n0 = self.n or round(self.eta ** (len(levels) - 1))
         starts: list[Start] = []
         if ask.fresh == 0:  # no new trials will fill those that lack some: they go on with those they have
@@ -132,7 +141,7 @@ class Halving:
         if not filled:
             return []
         levels, rung, members = self.levels, 0, bracket.members
-        marks = history.at(levels)
+        marks = self._marks(history)
         while rung < len(levels) - 1:
             row = {t: r for t in members if (r := marks.rows.get((t, levels[rung]))) is not None}
             if any(t not in row and t not in seen.out for t in members):
@@ -152,13 +161,14 @@ class Halving:
             members, rung = done, rung + 1
         return []
 
+    def _marks(self, history: History) -> Levels:
+        return history.at(self.levels, by=aim(history, self.metric))
+
     def _go_on(self, b: int, rung: int, trials: list[int], ranked: list[int]) -> list[Start]:
         tags: dict[str, Any] = {"bracket": b, "rung": rung}
-        level, of = self.levels[rung], len(ranked)
-        return [
-            Start(Proposal(resume=t), level, level, tags, f"rank {ranked.index(t) + 1} of {of}, goes on to rung {rung}")
-            for t in trials
-        ]
+        here, level = self.levels[rung - 1 : rung + 1]
+        why = f"of {len(ranked)}{by(self.metric)} at {at(self.budget, here)}, goes on to {at(self.budget, level)}"
+        return [Start(Proposal(resume=t), level, level, tags, f"rank {ranked.index(t) + 1} {why}") for t in trials]
 
     def judge(self, history: History, trial: int) -> Verdict:
         levels = self.levels
@@ -166,4 +176,7 @@ class Halving:
         step = float(curve.step.max()) if len(curve) else 0.0
         if step >= levels[-1]:
             return Verdict("on", float("inf"))
-        return Verdict("pause", why=f"reached its rung at step {step:g}; waits for the others")
+        here, k = at(self.budget, step), bisect_right(levels, step)
+        if self.metric is not None and k and unmeasured(history, self._marks(history), trial, levels[k - 1]):
+            return Verdict("stop", why=f"came to {here} without {named(self.metric)}, which decides who goes on")
+        return Verdict("pause", why=f"reached its rung at {here}; waits for the others")

@@ -19,6 +19,7 @@ import numpy as np
 
 from trimtab.errors import Unsupported
 from trimtab.protocol import Ask, Done, Need, Searcher, Start, Verdict, Wait
+from trimtab.schedule._words import STEPS, aim, at, check_labels
 from trimtab.schedule.full import start_new
 
 if TYPE_CHECKING:
@@ -79,6 +80,9 @@ class Median:
     min_trials  no trial is stopped before so many others have reached its step
     share       the share of trials that may go on: 0.5 is the median
     every       judge only every so many steps
+    budget      the unit of steps, such as "epochs": for labels
+    metric      judge by this reported metric, smaller is better ("-val/accuracy": larger), or as the study says of an
+                objective; None: the objectives
     """
 
     max: float | None = None
@@ -86,6 +90,8 @@ class Median:
     min_trials: int = 5
     share: float = 0.5
     every: float = 1
+    budget: str = STEPS
+    metric: str | None = None
 
     name: ClassVar[str] = "median"
     revision: ClassVar[int] = 2
@@ -98,6 +104,7 @@ class Median:
             raise Unsupported(f"Median(share={self.share}): a share between 0 and 1; 0.5 is the median.")
         if self.every <= 0:
             raise Unsupported(f"Median(every={self.every}): a number of steps above 0.")
+        check_labels("Median", self.budget, self.metric)
 
     @property
     def levels(self) -> tuple[float, ...]:
@@ -115,17 +122,18 @@ class Median:
     def judge(self, history: History, trial: int) -> Verdict:
         verdict = Verdict("on", self.first)
         why: list[str] = []
-        for objective in history.objectives:  # one that it isn't worse in is enough to go on
-            verdict = self._judge(history, trial, objective)
+        judged_by = aim(history, self.metric)
+        goals = [judged_by] if judged_by is not None else [(name, history.sign(name)) for name in history.objectives]
+        for goal in goals:  # one that it isn't worse in is enough to go on
+            verdict = self._judge(history, trial, *goal)
             if verdict.go == "on":
                 return verdict
             why.append(verdict.why)
         return Verdict("stop", why="; ".join(why)) if why else verdict
 
-    def _judge(self, history: History, trial: int, objective: str) -> Verdict:
+    def _judge(self, history: History, trial: int, objective: str, sign: float) -> Verdict:
         """The verdict on one objective."""
-        sign = history.sign(objective)
-        means = history.fold((self, objective), lambda: _Means(objective, sign), _Means.step)
+        means = history.fold(("running means", objective, sign), lambda: _Means(objective, sign), _Means.step)
         steps = means.steps.get(trial)
         if not steps:
             return Verdict("on", self._after(history, trial))
@@ -142,7 +150,7 @@ class Median:
             name = "median" if self.share == 0.5 else f"{self.share:g} quantile"
             return Verdict(
                 "stop",
-                why=f"best {objective} {sign * best:.6g} at step {now:g} is worse than the {name} "
+                why=f"best {objective} {sign * best:.6g} at {at(self.budget, now)} is worse than the {name} "
                 f"{sign * cut:.6g} of {len(others)} other trials",
             )
         return on

@@ -130,9 +130,29 @@ def check_fit(space: Space, metrics: Mapping[str, Any], searcher: Searcher, sche
             f"{searcher.name} can't take {_TRAIT_WORDS.get(trait, trait)}. "
             f'searcher="auto" can; `trimtab methods` lists what each takes.'
         )
+    _check_metric(metrics, scheduler)
     if scheduler.needs_chooser and not searcher.chooses:
         raise Unsupported(
             f"{scheduler.name} needs a searcher that chooses which trial goes on; {searcher.name} doesn't."
+        )
+
+
+def _check_metric(metrics: Mapping[str, Any], scheduler: Scheduler) -> None:
+    """The metric that a scheduler judges by, if it has one: not hidden, and not against the study's own direction."""
+    metric = getattr(scheduler, "metric", None)
+    if not isinstance(metric, str) or (metric in metrics and metrics[metric]["role"] == "objective"):
+        return
+    name = metric.removeprefix("-")
+    told = metrics.get(name, {})
+    if told.get("role") == "test":
+        raise Unsupported(
+            f'{scheduler.name} can\'t judge by "{name}": it is hidden, a metric of the test set. Judge by one of a '
+            "validation set, or leave metric= out: the objectives."
+        )
+    if told.get("role") == "objective" and metric.startswith("-") and told["goal"] == "min":
+        raise Unsupported(
+            f'{scheduler.name}(metric="{metric}") would keep the trials of largest {name}, which the study minimizes. '
+            f'Say metric="{name}".'
         )
 
 

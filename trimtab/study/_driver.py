@@ -34,7 +34,7 @@ from trimtab.study._stop import Failures, Rule, rules_from_json
 from trimtab.study._tidy import tidy
 from trimtab.study._words import first_failures, joined, repeated, silent
 
-ENOUGH = 3  # trials that have finished before it is said that none of them reports
+ENOUGH = 3  # trials that have ended before it is said that none of them reports
 BY_SIGNAL = ("lost", "killed", "exit", "crash")  # kinds of errors that a process sent a signal may end with
 LEFT = 3  # attempts left by KeyboardInterrupt without a Ctrl-C after which a trial has failed
 
@@ -388,7 +388,8 @@ class Driver:
             self.log.write(Event("ended", as_its_twin(twin), row.number, row.attempt, self.runner.now(), self.id))
             return
         run = run_of(ledger, row, event.body, self.scheduler, self.folder, self.limits)
-        if not self.listened and ledger.counts["finished"] >= ENOUGH:
+        ended = sum(ledger.counts[state] for state in ("finished", "stopped", "paused"))
+        if not self.listened and ended >= ENOUGH:
             self.listened = True
             if hint := silent(ledger, self.scheduler):
                 warn(f"{self.name}: {hint}")

@@ -18,11 +18,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from trimtab.history import State
+from trimtab.schedule._words import at
 from trimtab.study._display import place
 from trimtab.study._status import Status, decimals, duration, failed_words, fixed, outside, plain, status
 from trimtab.study._tables import explain, failures
 from trimtab.study._text import cells, clean, cut, pad
 from trimtab.study._where import file_name, near
+from trimtab.study._words import unit_of
 
 if TYPE_CHECKING:
     from trimtab.history import Ledger
@@ -311,9 +313,9 @@ def _reports(ledger: Ledger, number: int) -> list[str]:
     column = curve.metrics.get(ledger.objectives[0])
     if column is None:
         return []
-    folds = bool((curve.fold >= 0).any())
+    folds, unit = bool((curve.fold >= 0).any()), unit_of(ledger)
     points = [
-        f"{f'fold {fold}' if folds else f'step {step:g}' if not i else f'{step:g}'} {value:.4g}"
+        f"{f'fold {fold}' if folds else at(unit, step) if not i else f'{step:g}'} {value:.4g}"
         for i, (step, fold, value) in enumerate(zip(curve.step, curve.fold, column, strict=True))
         if not math.isnan(value)
     ]

@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from trimtab.errors import did_you_mean
 from trimtab.history import Ledger, Row
 from trimtab.protocol import Run, Scheduler
+from trimtab.schedule._words import STEPS, at, count, named
 from trimtab.study._where import near
 
 
@@ -24,21 +26,35 @@ def joined(ledger: Ledger, me: str) -> str:
     )
 
 
+def unit_of(ledger: Ledger) -> str:
+    """What the study's scheduler calls steps. A foreign one may mean something else by budget: a number."""
+    unit = ledger.definitions[-1].get("scheduler", {}).get("settings", {}).get("budget", STEPS)
+    return unit if isinstance(unit, str) else STEPS
+
+
 def repeated(ledger: Ledger, row: Row, run: Run) -> str:
     """That steps are run a second time, and why; nothing where none are. Folds are no steps to save after."""
     again = (row.step or 0.0) - run.source_step
     if again <= 0 or (ledger.reports.curve(ledger.reports.rows_of(row.number)).fold >= 0).any():
         return ""
-    saved = "no checkpoint was saved" if run.source is None else f"its checkpoint is of step {run.source_step:g}"
-    steps = f"{again:g} step{'s' * (again != 1)} will be repeated"
+    unit = unit_of(ledger)
+    saved = "no checkpoint was saved" if run.source is None else f"its checkpoint is of {at(unit, run.source_step)}"
+    steps = f"{count(unit, again)} will be repeated"
     return (
-        f"Trial {row.number} starts again from step {run.source_step + 1:g}: {saved} ({steps}). "
+        f"Trial {row.number} starts again from {at(unit, run.source_step + 1)}: {saved} ({steps}). "
         "See trial.save_checkpoint()."
     )
 
 
 def silent(ledger: Ledger, scheduler: Scheduler) -> str:
-    """That a scheduler gets nothing to judge before trials are over; nothing where it does."""
+    """That a scheduler gets nothing to judge by, or nothing before trials are over; nothing where it does."""
+    metric = getattr(scheduler, "metric", None)
+    if isinstance(metric, str) and metric not in ledger.objectives and named(metric) not in ledger.reports.metrics:
+        told = [name for name in ledger.reports.metrics if name not in ledger.hidden]
+        return (
+            f'{scheduler.name} judges by "{named(metric)}", which no trial has reported, so it can tell no trial from '
+            f"another. {did_you_mean(named(metric), told) if told else 'Nothing was reported.'}"
+        )
     paused = ledger.counts["paused"] + ledger.counts["stopped"]
     if scheduler.name == "full" or paused or any(len(ledger.reports.rows_of(r.number)) > 1 for r in ledger.rows):
         return ""
