@@ -8,6 +8,7 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from dataclasses import field as setting
 from functools import cache
 from importlib import import_module
+from numbers import Number
 from typing import TYPE_CHECKING, Any, Protocol
 
 from trimtab.errors import UnknownName, did_you_mean
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
 REQUIRED = "required"  # stands for the default of a setting that has none
+LARGEST = sys.float_info.max
 
 
 class Named(Protocol):
@@ -136,6 +138,7 @@ class Registry:
             value = getattr(method, field.name)
             if value != _default(field):
                 out[field.name] = self._plain(value)
+                _check_number(type(method), field.name, out[field.name])
         return out
 
     def _plain(self, value: Any) -> JSON:
@@ -145,7 +148,7 @@ class Registry:
             return {k: self._plain(v) for k, v in value.items()}
         if isinstance(value, (tuple, list)):
             return [self._plain(v) for v in value]
-        return value
+        return value.item() if isinstance(value, Number) and hasattr(value, "item") else value  # numpy's numbers
 
     def _child(self, value: Any) -> Any:
         """Settings as a file holds them -> as a frozen record does: lists to tuples, tables of methods to methods."""
@@ -184,11 +187,21 @@ def _check_settings(cls: type[Any], settings: Mapping[str, Any]) -> None:
             hint = did_you_mean(name, known) if known else "It has none."
             raise TypeError(f"{cls.__name__} has no setting {name!r}. {hint}")
         usual = _default(known[name])
-        if isinstance(usual, (int, float)) and isinstance(settings[name], str):
-            raise TypeError(f"{cls.__name__}: {name}={settings[name]!r} is text. Write a number, as {name}={usual!r}.")
+        number = isinstance(usual, (int, float)) or known[name].type in ("int", "float", "int | None", "float | None")
+        if number and isinstance(settings[name], str):
+            example = 9 if usual is None or usual is REQUIRED else usual
+            raise TypeError(
+                f"{cls.__name__}: {name}={settings[name]!r} is text. Write a number, as {name}={example!r}."
+            )
     for name, field in known.items():
         if name not in settings and _default(field) is REQUIRED:
             raise TypeError(f"{cls.__name__} needs the setting {name!r}.")
+
+
+def _check_number(cls: type[Any], name: str, value: Any) -> None:
+    """Refuse numbers that no file can hold: a study with them could not be opened again."""
+    if isinstance(value, Number) and (not isinstance(value, (int, float)) or not -LARGEST <= value <= LARGEST):
+        raise TypeError(f"{cls.__name__}: {name}={value!r}: a finite number was expected.")
 
 
 def _row(name: str, cls: type[Any]) -> Row:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 import trimtab as tt
@@ -183,12 +185,42 @@ def test_load_studies_delete(path: Path) -> None:
         ({"retry": {"times": -1}}, TypeError, "whole number"),
         ({"retry": {"on": "lost"}}, TypeError, "list of words"),
         ({"retry": 3}, TypeError, "it says"),
+        ({"max_budget": float("nan")}, TypeError, "Full: max=nan: a finite number"),
+        ({"max_budget": float("inf")}, TypeError, "Full: max=inf: a finite number"),
+        ({"max_budget": 10**400}, TypeError, "a finite number"),
+        ({"max_budget": "9"}, TypeError, "Full: max='9' is text. Write a number, as max=9"),
+        ({"max_budget": Decimal(9)}, TypeError, "a finite number"),
+        ({"max_budget": float("inf"), "scheduler": "asha"}, tt.Unsupported, "and an end"),
+        ({"scheduler": {"method": "asha", "max": 9, "eta": float("inf")}}, tt.Unsupported, "eta=inf"),
+        ({"searcher": tt.TPE(startup=float("nan"))}, TypeError, "TPE: startup=nan: a finite number"),
+        ({"stop": {"target": float("nan")}}, ValueError, r"Target\(nan\): a finite number"),
+        ({"stop": {"patience": 0}}, ValueError, r"Patience\(0\): a whole number, at least 1"),
     ],
 )
 def test_settings_that_make_no_sense(settings: dict[str, Any], error: type[Exception], says: str) -> None:
     settings = {"name": "s", "space": SPACE} | settings
     with pytest.raises(error, match=says):
         tt.Study(settings.pop("name"), settings.pop("space"), **settings)
+
+
+@pytest.mark.parametrize("rule", [tt.Target, tt.Patience, tt.Failures, tt.GpuHours])
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), "a", True])
+def test_a_rule_of_no_number(rule: Any, value: Any) -> None:
+    with pytest.raises(ValueError, match=rf"{rule.__name__}\({value!r}\)"):
+        rule(value)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    again = {
+        "scheduler": "asha", "max_budget": np.int64(9), "retry": {"times": np.int64(1), "on": ["crash"]},
+        "stop": [tt.Target(np.float32(0.5)), tt.Patience(np.int64(50))], "storage": tmp_path / "n.db",
+    }  # fmt: skip
+    made = tt.Study("n", SPACE, minimize="loss", seed=np.int64(3), **again)
+    made.optimize(lambda trial: 1.0, trials=np.int64(2), callbacks=lambda study, event: None)  # one needs no list
+    assert len(made) == 2
+    assert tt.Study("n", SPACE, minimize="loss", seed=np.int64(3), **again).changes == []
+    with pytest.raises(TypeError, match=r"callbacks=3\): functions f\(study, event\)"):
+        made.optimize(lambda trial: 1.0, more=1, callbacks=3)  # type: ignore[arg-type]
 
 
 def test_one_name_needs_no_list() -> None:

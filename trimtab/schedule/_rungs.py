@@ -5,7 +5,7 @@ Source  Li et al., Hyperband, JMLR 18, 2018, Algorithm 1; sizes as printed there
 
 from __future__ import annotations
 
-from math import ceil, floor, log
+from math import ceil, floor, inf, log
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,9 @@ from trimtab.parts.order import best_first
 
 
 def check_rungs(name: str, low: float, high: float, eta: float) -> None:
-    if not 0 < low <= high:
-        raise Unsupported(f"{name}(min={low:g}, max={high:g}): needs 0 < min <= max.")
-    if not eta > 1:
+    if not 0 < low <= high < inf:
+        raise Unsupported(f"{name}(min={low:g}, max={high:g}): needs 0 < min <= max, and an end.")
+    if not 1 < eta < inf:
         raise Unsupported(f"{name}(eta={eta:g}): eta is the factor between rungs and must be above 1. Usual: 3.")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import StorageAway
@@ -50,8 +51,20 @@ class Call:
             raise TypeError("optimize() takes trials= (the study's total) or more= (so many more), not both.")
         for name in ("trials", "more", "workers"):
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            if value is None:
+                continue
+            if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"optimize({name}={value!r}): a whole number, at least 1.")
+            object.__setattr__(self, name, int(value))  # numpy has whole numbers of its own
+
+
+def listed(callbacks: Any) -> tuple[Callable[[Any, Event], None], ...]:
+    """One callback needs no list."""
+    found = tuple(callbacks) if isinstance(callbacks, Iterable) else (callbacks,)
+    for f in found:
+        if not callable(f):
+            raise TypeError(f"optimize(callbacks={callbacks!r}): functions f(study, event), in a list.")
+    return found
 
 
 def optimize(study: Study, objective: Objective, call: Call) -> Study:

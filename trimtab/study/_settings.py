@@ -27,7 +27,7 @@ class Settings:
         duplicates: str | None, value: str | None, stop: Sequence[Rule] | Mapping[str, Any] | None,
         retry: Mapping[str, JSON] | None, note: str,
     ) -> None:  # fmt: skip
-        self.space, self.seed, self.note = space, seed, note
+        self.space, self.note = space, note
         self.named = minimize is not None or maximize is not None or bool(constraints) or bool(hidden)
         self.metrics = metrics_of(minimize, maximize, constraints, hidden)
         if self.named and not any(m["role"] == "objective" for m in self.metrics.values()):
@@ -35,9 +35,11 @@ class Settings:
         self.searcher = None if searcher is None else SEARCHERS.make(searcher)
         self.scheduler, self.max_budget = _scheduler(scheduler, max_budget), max_budget
         self.longer = scheduler is None and max_budget is not None  # of a stored study: its own scheduler, and further
-        self.duplicates, self.value, self.retry = duplicates, value, retry
         self.stop = None if stop is None else rules_of(stop)
         _check_words(seed, retry)
+        self.seed = None if seed is None else int(seed)
+        self.duplicates, self.value = duplicates, value
+        self.retry = retry if retry is None or "times" not in retry else {**retry, "times": int(retry["times"])}
 
     def fresh(self) -> dict[str, JSON]:
         space = self.space if self.space is not None else Space({})

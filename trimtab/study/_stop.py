@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from math import isfinite
 from numbers import Integral, Real
 from typing import Any, ClassVar, Protocol
 
@@ -30,6 +31,9 @@ class Target:
     value: float
     name: ClassVar[str] = "target"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "value", _real("Target", self.value))
+
     def over(self, ledger: Ledger, history: History) -> str | None:
         best = best_number(history)
         if best is None:
@@ -46,6 +50,9 @@ class Patience:
     trials: int
     name: ClassVar[str] = "patience"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "trials", _whole("Patience", self.trials))
+
     def over(self, ledger: Ledger, history: History) -> str | None:
         best = best_number(history)
         ended = np.isin(history.state, (State.FINISHED, State.STOPPED, State.FAILED))
@@ -59,6 +66,10 @@ class Failures:
 
     in_a_row: int | None = 10
     name: ClassVar[str] = "failures"
+
+    def __post_init__(self) -> None:
+        if self.in_a_row is not None:
+            object.__setattr__(self, "in_a_row", _whole("Failures", self.in_a_row))
 
     def over(self, ledger: Ledger, history: History) -> str | None:
         if self.in_a_row is None:
@@ -92,9 +103,24 @@ class GpuHours:
     hours: float
     name: ClassVar[str] = "gpu_hours"
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "hours", _real("GpuHours", self.hours))
+
     def over(self, ledger: Ledger, history: History) -> str | None:
         spent = ledger.spent.get("gpu_seconds", 0.0) / 3600
         return f"gpu_hours: {spent:.3g} of {self.hours:g} were used" if spent >= self.hours else None
+
+
+def _real(rule: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, Real) or not isfinite(value):
+        raise ValueError(f"{rule}({value!r}): a finite number was expected.")
+    return float(value)
+
+
+def _whole(rule: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+        raise ValueError(f"{rule}({value!r}): a whole number, at least 1.")
+    return int(value)
 
 
 RULES: Mapping[str, type[Any]] = {cls.name: cls for cls in (Target, Patience, Failures, Time, GpuHours)}

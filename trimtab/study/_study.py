@@ -267,12 +267,12 @@ class Study(Results):
         display: left out, a block on a terminal or in a notebook; False: nothing; True: lines where there is neither;
         or "terminal", "notebook", "plain" (lines on stderr), "log" (the same to logging).
         """
-        from trimtab.study._optimize import Call, optimize
+        from trimtab.study._optimize import Call, listed, optimize
 
         return optimize(
             self, objective,
             Call(
-                trials, more, workers, per_trial, timeout, trial_timeout, grace, tuple(callbacks), runner, recycle,
+                trials, more, workers, per_trial, timeout, trial_timeout, grace, listed(callbacks), runner, recycle,
                 answer, display,
             ),
         )  # fmt: skip
