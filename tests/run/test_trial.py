@@ -165,6 +165,11 @@ def test_what_is_reported_is_columns():
     assert body == {"step": [3], "fold": [2], "metrics": {"loss": [1.0], "acc": [0.5]}, "sem": {"loss": [0.1]}}
 
 
+def test_a_spread_below_zero_is_none():
+    with pytest.raises(ReportError, match=r'the sem of "loss" is -0.1; a standard error is at least 0'):
+        Trial(a_run(), Line()).report(loss=1.0, step=3, sem=-0.1)
+
+
 def test_numbers_by_position_are_refused_with_the_right_call():
     with pytest.raises(ReportError, match=r"^report\(0\.31, 7\): metrics go by name: report\(loss=0\.31, step=7\)\.$"):
         Trial.fixed({}).report(0.31, 7)

@@ -193,6 +193,23 @@ def test_cost_step_and_spread() -> None:
     assert s.trial(1).sem == {"loss": 0.2}
 
 
+@pytest.mark.parametrize(
+    "more",
+    [{"sem": -1}, {"sem": "a"}, {"sem": math.nan}, {"sem": {"loss": -1}}, {"step": -1}, {"step": "a"},
+     {"step": math.inf}, {"cost": -3}, {"cost": math.nan}, {"cost": {"gpu": "a"}}],
+)  # fmt: skip
+def test_what_comes_with_a_value_is_a_size(more: dict[str, Any]) -> None:
+    s = study()
+    trial = s.ask()
+    with pytest.raises(tt.ObjectiveError, match="number"):
+        s.tell(trial, 1.0, **more)
+    assert s.trial(0).state == "running"
+    s.tell(trial, 1.0)
+    if "sem" in more:
+        with pytest.raises(tt.ObjectiveError, match="number"):
+            s.add({"x": 0.5, "k": 1}, 1.0, sem=more["sem"])
+
+
 def test_what_was_reported_counts_where_nothing_is_told() -> None:
     s = study()
     t = s.ask()
@@ -360,6 +377,12 @@ def test_the_queue_goes_first_in_order_and_once() -> None:
 def test_enqueue_wants_one_configuration(config: Any) -> None:
     with pytest.raises(TypeError, match="a dict of names and values"):
         study().enqueue(config)
+
+
+@pytest.mark.parametrize("seed", [-1, "a", 1.5, True])
+def test_enqueue_wants_a_seed_that_is_one(seed: Any) -> None:
+    with pytest.raises(ValueError, match="a whole number, at least 0"):
+        study().enqueue({"x": 0.25}, seed=seed)
 
 
 @pytest.mark.parametrize(("config", "says"), [({"x": 5}, "outside"), ({"y": 1}, "'y' is not"), ({"k": 1.5}, "k")])

@@ -290,7 +290,7 @@ class Trial:
             body["fold"] = [int(fold)]
         if sem is not None:
             spread = sem if isinstance(sem, Mapping) else {next(iter(values)): sem}
-            body["sem"] = {k: [number(v, f'reported the sem of "{k}"')] for k, v in spread.items() if k in values}
+            body["sem"] = {k: [_sem(v, k)] for k, v in spread.items() if k in values}
         body["seconds"] = [round(time.monotonic() - self._started, 3)]
         if self._news:
             body["asked"], self._news = self._news, {}
@@ -382,3 +382,10 @@ def _positional(metrics: Any, given: tuple[Any, ...], step: float | None) -> Rep
     at = step if step is not None else given[0] if given and isinstance(given[0], (int, float)) else None
     said = f"report({', '.join(shown)}{f', step={step!r}' if step is not None else ''})"
     return ReportError(f"{said}: metrics go by name: report(loss={first}{'' if at is None else f', step={at!r}'}).")
+
+
+def _sem(value: Any, name: str) -> float:
+    found = number(value, f'reported the sem of "{name}"')
+    if found < 0:
+        raise ReportError(f'the sem of "{name}" is {found:g}; a standard error is at least 0.')
+    return found

@@ -10,7 +10,8 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from math import isfinite
+from math import inf, isfinite
+from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import ObjectiveError, StorageAway, StudyFinished, StudyMismatch, StudyStopped
@@ -116,6 +117,8 @@ def tell(
     if failed is not None and values is not None:
         raise ObjectiveError(f"tell({number}, {values!r}, failed={failed!r}): give values or failed=, not both.")
     told = None if values is None else numbers(values)
+    spread = None if sem is None else _spread(study, sem)
+    at, spent = None if step is None else size(step, "step="), None if cost is None else _cost(cost)
     with log.lock:
         with suppress(StorageAway):  # then the value is kept in a file, by write()
             log.refresh()
@@ -125,10 +128,10 @@ def tell(
             _told_before(study, row, told, failed)
             return
         body = _end(study, row, told, failed)
-        if step is not None:
-            body["step"] = float(step)
-        if cost is not None:
-            body["cost"] = numbers(cost if isinstance(cost, Mapping) else {"seconds": cost})
+        if at is not None:
+            body["step"] = at
+        if spent is not None:
+            body["cost"] = spent
         attempt, until = row.attempt, row.until
         if isinstance(trial, Asked):
             attempt, until = trial.attempt, trial._until
@@ -140,8 +143,8 @@ def tell(
             *facts, last = settled(log.ledger, row, event)
         else:
             *facts, last = ending(log, study.scheduler, row, event, until, event.at, "")
-        if sem is not None and last.body["state"] != "failed":
-            last = replace(last, body={**last.body, "sem": _spread(study, sem)})
+        if spread is not None and last.body["state"] != "failed":
+            last = replace(last, body={**last.body, "sem": spread})
         log.write(*facts, last)
 
 
@@ -168,10 +171,17 @@ def _end(study: Study, row: Row, told: Any, failed: str | None) -> dict[str, JSO
 def _spread(study: Study, sem: Any) -> dict[str, float]:
     names = study._log.ledger.objectives
     if isinstance(sem, Mapping):
-        return {str(k): float(v) for k, v in sem.items()}
+        return {str(k): size(v, f'the sem of "{k}"') for k, v in sem.items()}
     if len(names) > 1:
         raise ObjectiveError(f"sem={sem!r}: which objective is it of? Name it: sem={{{names[0]!r}: {sem!r}}}.")
-    return {names[0]: float(sem)}
+    return {names[0]: size(sem, "sem=")}
+
+
+def _cost(cost: Any) -> dict[str, JSON]:
+    return {
+        str(k): size(v, f'the cost "{k}"')
+        for k, v in (cost if isinstance(cost, Mapping) else {"seconds": cost}).items()
+    }
 
 
 def _told_before(study: Study, row: Row, told: Any, failed: str | None) -> None:
@@ -209,12 +219,22 @@ def _one(value: Any, what: str) -> float:
         raise ObjectiveError(str(error)) from None
 
 
+def size(value: Any, what: str) -> float:
+    """A finite number, at least 0."""
+    found = _one(value, what)
+    if not 0 <= found < inf:
+        raise ObjectiveError(f"{what} is {found:g}; a finite number, at least 0, was expected.")
+    return found
+
+
 # ── what users put in ────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def enqueue(study: Study, config: Any, seed: int | None, tags: Mapping[str, JSON] | None, why: str) -> bool:
     """See Study.enqueue."""
     log = study._log
+    if seed is not None and (not isinstance(seed, Integral) or isinstance(seed, bool) or seed < 0):
+        raise ValueError(f"enqueue(seed={seed!r}): a whole number, at least 0; left out, the trial has its own.")
     with log.lock:
         log.refresh()
         ledger = log.ledger
@@ -222,7 +242,7 @@ def enqueue(study: Study, config: Any, seed: int | None, tags: Mapping[str, JSON
         key = to_text(dict(sorted(values.items()))) if _open(study) else ledger.space.key(values)
         body: dict[str, JSON] = {"config": values, "key": key if seed is None else f"{key} seed {seed}"}
         if seed is not None:
-            body["seed"] = seed
+            body["seed"] = int(seed)
         if tags:
             body["tags"] = storable(plain(tags), "tags=")
         if why:
