@@ -94,6 +94,7 @@ def test_bad_domains(match: str, make: Any) -> None:
         ("names are text", {3: 1}, ()),
         ("lr: Float without brackets. Write Float(…)", {"lr": Float}, ()),
         ("is no domain", {"lr": object()}, ()),
+        ("looks like a range", {"lr": "1e-5...1e-1"}, ()),
         ("lr: Float(1.0, 0.1): low", {"lr": "1.0..0.1"}, ()),
         ("can't read 'lag'", {"lr": "1.0..2.0 lag"}, ()),
         ("can't read", {"lr": "1..2..3"}, ()),

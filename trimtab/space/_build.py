@@ -210,7 +210,7 @@ def domain_of(given: Any, name: str = "") -> Any:
 
 
 _NUMBER = r"[-+]?(?:\d+(?:\.\d+)?|\.\d+)(?:[eE][-+]?\d+)?"
-_RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.\s*({_NUMBER})(.*)$", re.DOTALL)
+_RANGE = re.compile(rf"\s*({_NUMBER})\s*\.\.(?!\.)\s*({_NUMBER})(.*)$", re.DOTALL)  # "1...5" is no 1 to 0.5
 _WHEN = re.compile(r"[\s:]+when(?:\s*=(?!=)\s*|\s+)(.+)$", re.DOTALL)  # the last: a condition may hold any word
 _DECIMAL = r"[-+]?\d*\.\d+"
 _ALMOST = re.compile(rf"{_NUMBER}\s*\.\.|\.\.\s*{_NUMBER}|^\s*{_DECIMAL}\s*(?:-|to)\s*{_DECIMAL}\b")  # 0.1-0.5, 1..many
