@@ -64,3 +64,5 @@ def test_what_can_not_be_compared() -> None:
         tt.compare(two, two)
     with pytest.raises(TypeError, match="a study, or a list"):
         tt.compare([], [])
+    with pytest.raises(TypeError, match="a study, or a list"):
+        tt.compare(one, "one.db")  # type: ignore[arg-type]

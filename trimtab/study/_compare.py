@@ -86,8 +86,8 @@ class Comparison:
 
 def compare(a: Study | Sequence[Study], b: Study | Sequence[Study]) -> Comparison:
     """Compare two studies, or two groups of runs of the same study with other seeds."""
-    sides = [list(s) if isinstance(s, Sequence) else [s] for s in (a, b)]
-    if not all(sides):
+    sides: list[list[Any]] = [list(s) if isinstance(s, (list, tuple)) else [s] for s in (a, b)]
+    if not all(side and all(hasattr(s, "objectives") for s in side) for side in sides):
         raise TypeError("compare(a, b): each is a study, or a list of studies.")
     goals = {tuple(study.objectives.items()) for side in sides for study in side}
     if len(goals) > 1:
