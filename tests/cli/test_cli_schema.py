@@ -157,6 +157,28 @@ def test_it_takes_what_the_reader_takes(validator: Any, text: str) -> None:
     assert plan.make_space() is not None
 
 
+LEFT_OUT = {  # the other half of an either/or, or what goes with it
+    "study": {"maximize", "max_budget", "retry"},  # max_budget: of a scheduler given by name; retry: [run] has it
+    "run": {"command", "metrics"},
+    "stop": set(),
+    "rules": set(),
+    "scheduler": set(),
+}  # fmt: skip
+
+
+def test_every_key_means_every_key() -> None:
+    schema, document = study_schema(foreign=False), tomllib.loads(EVERY)
+    asha = next(m for m in schema["definitions"]["scheduler"]["anyOf"] if m.get("title") == "asha")
+    tables = {name: schema["properties"][name] for name in ("run", "stop", "rules")} | {"scheduler": asha}
+    left = {name: set(table["properties"]) - set(document[name]) for name, table in tables.items()}
+    assert {"study": set(schema["properties"]) - set(document)} | left == LEFT_OUT
+
+
+def test_a_scheduler_of_a_file_is_the_one_of_python() -> None:
+    study = plan_of(tomllib.loads(EVERY), Path("study.toml")).open(trimtab.storage.Memory())
+    assert study.scheduler == trimtab.ASHA(max=81, budget="epochs", metric="val/loss")
+
+
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda f: f.name)
 def test_it_takes_the_examples(validator: Any, file: Path) -> None:
     assert list(validator.iter_errors(tomllib.loads(file.read_text(encoding="utf-8")))) == []
@@ -168,6 +190,8 @@ BROKEN = [
     'if_exists = "overwrite"',
     "seed = -1",
     'searcher = "tpee"',
+    'scheduler = { method = "asha", max = 81, budget = 81 }',
+    'scheduler = { method = "median", metric = ["val/loss"] }',
     'searcher = { method = "tpe", strtup = 3 }',
     "searcher = { startup = 3 }",
     '[space]\nx = { type = "flaot", low = 0.0, high = 1.0 }',
