@@ -16,6 +16,7 @@ from typing import Any
 
 from trimtab.cli._toml import FileError
 from trimtab.errors import TrimtabError, did_you_mean
+from trimtab.run._importing import importing
 
 
 def load_function(given: Any, base: Path, where: str) -> Any:
@@ -85,7 +86,8 @@ def _first(folder: Path) -> None:
 def _guarded(load: Any, file: Path | None, where: str) -> Any:
     """Import, with what goes wrong in the user's code as one sentence that names the line."""
     try:
-        return load()
+        with importing(f"{where} imported {file.name if file is not None else 'the module'}"):
+            return load()
     except TrimtabError:
         raise
     except ModuleNotFoundError as error:

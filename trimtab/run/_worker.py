@@ -23,6 +23,7 @@ from typing import Any
 
 from trimtab.log import JSON, to_text
 from trimtab.protocol import Run
+from trimtab.run._importing import importing
 from trimtab.run._outcome import describe
 from trimtab.run.trial import Trial, execute
 
@@ -121,7 +122,7 @@ def main(settings: Mapping[str, Any]) -> None:
     signal.signal(signal.SIGTERM, worker.told_to_end)
     threading.Thread(target=worker.read, daemon=True, name="trimtab-pipe").start()
     try:
-        with open(settings["code"], "rb", closefd=False) as file:
+        with open(settings["code"], "rb", closefd=False) as file, importing("a worker imported the objective"):
             objective, space = pickle.loads(os.pread(file.fileno(), os.fstat(file.fileno()).st_size, 0))
         os.close(settings["code"])
     except BaseException as error:

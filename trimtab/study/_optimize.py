@@ -13,6 +13,7 @@ from trimtab.errors import StorageAway
 from trimtab.history import State
 from trimtab.log import JSON, Event
 from trimtab.protocol import Need, Objective
+from trimtab.run._importing import check_not_importing
 from trimtab.run.leaving import GRACE, Leaving
 from trimtab.study._define import check_fit
 from trimtab.study._driver import Driver, new_driver
@@ -69,6 +70,7 @@ def listed(callbacks: Any) -> tuple[Callable[[Any, Event], None], ...]:
 
 def optimize(study: Study, objective: Objective, call: Call) -> Study:
     """Run it. See Study.optimize."""
+    check_not_importing(study.name)
     if not callable(objective) and call.runner is None:
         raise TypeError(f"optimize({objective!r}): the objective must be a function of a trial.")
     store = study._log
