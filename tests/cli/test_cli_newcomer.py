@@ -146,3 +146,16 @@ def test_try_ends_with_what_would_count(here: Path, capsys: pytest.CaptureFixtur
     )
     code, out, _ = said(capsys, "try", "d.toml", "x=0.5")
     assert (code, out.splitlines()[-1]) == (0, "ended with loss 2 ± 0.65")
+
+
+def test_a_slip_in_a_correction_is_refused_and_notes_are_shown(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert said(capsys, "run", "d.toml", "--plain")[0] == 0
+    code, _, err = said(capsys, "correct", "d.toml", "1", "los=2", "--reason", "units")
+    assert (code, "Did you mean 'loss'?" in err) == (2, True)
+    told = said(capsys, "correct", "d.toml", "1", "loss=2", "memory=9", "--reason", "units")
+    assert told[:2] == (0, "trial 1: loss 2   memory 9\n")
+    code, _, err = said(capsys, "note", "d.toml", "1")
+    assert (code, "Trial 1, and which words?" in err) == (2, True)
+    assert said(capsys, "note", "d.toml", "1", "odd one")[0] == said(capsys, "note", "d.toml", "for the paper")[0] == 0
+    assert "noted       odd one" in said(capsys, "show", "d.toml", "1")[1]
+    assert "note       for the paper" in said(capsys, "show", "d.toml")[1]

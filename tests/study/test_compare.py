@@ -25,8 +25,8 @@ def test_one_run_each() -> None:
     assert found.better is None
     assert "One run each" in found.text
     assert str(found).splitlines()[1:3] == [
-        "  a  a  best 1 (trial 3 of 4); after 3 trials 3; as good as the other side after 4",
-        "  b  b  best 2 (trial 1 of 3); after 3 trials 2; never as good as the other side",
+        "  a  a  best 1 (trial 3; 4 trials); after 3 trials 3; as good as the other side after 4",
+        "  b  b  best 2 (trial 1; 3 trials); after 3 trials 2; never as good as the other side",
     ]
     assert list(found.table()["needed"].fillna(0)) == [4, 0]
     with pytest.raises(tt.Unsupported, match="no figures yet"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -214,3 +215,19 @@ def test_failures_that_differ_in_numbers_only_are_one_group() -> None:
     assert (group["count"], group["trials"]) == (5, [0, 1, 2, 3, 4])
     assert group["text"].startswith("no room for ")
     assert "N" not in group["text"]
+
+
+def test_failures_of_programs_are_told_apart_by_their_last_words() -> None:
+    head = "./solver ended with exit code 3. Its last words:"
+    trials = [
+        Row(i, "failed", {}, {}, error={"kind": "exit", "text": f"{head}\nat node {i}\n{last}\n"})
+        for i, last in enumerate(["singular at 17", "no license", "singular at 4"])
+    ]
+    told = [(g["text"], g["trials"]) for g in _tables.failures(trials)]
+    assert told == [(f"{head} singular at 17", [0, 2]), (f"{head} no license", [1])]
+
+
+def test_a_table_without_rows_has_a_head() -> None:
+    text = StringIO()
+    _tables.write([], text, ".csv")
+    assert text.getvalue() == "number\n"

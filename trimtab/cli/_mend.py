@@ -115,8 +115,9 @@ def correct(words: tuple[str, ...], reason: str, name: str | None) -> int:
     """Give a trial other values; the log keeps both."""
     here, number, rest = _one(words, name, "correct")
     with closing(here.study):
-        trial = here.study.correct(number, _values(rest), reason=reason)
-    say(f"trial {number}: " + "   ".join(f"{k} {v:g}" for k, v in trial.values.items()))
+        trial = here.study.correct(number, (told := _values(rest)), reason=reason)
+    now = {**trial.values, **{k: v for k, v in told.items() if k not in trial.values}}
+    say(f"trial {number}: " + "   ".join(f"{k} {v:g}" for k, v in now.items()))
     return 0
 
 
@@ -154,7 +155,9 @@ def note(words: tuple[str, ...], name: str | None) -> int:
     if len(words) < 2:
         raise FileError('Which study, and what? trimtab note TARGET 17 "batch norm was off"')
     target, rest = split(words)
-    which = numbers([rest.pop(0)])[0] if rest[0].isdigit() and len(rest) > 1 else None
+    if rest[0].isdigit() and len(rest) == 1:
+        raise FileError(f'Trial {rest[0]}, and which words? trimtab note TARGET {rest[0]} "batch norm was off"')
+    which = numbers([rest.pop(0)])[0] if rest[0].isdigit() else None
     with closing((here := opened(target, name)).study):
         here.study.note(which, " ".join(rest))
     say(f"{here.study.name}: noted{'' if which is None else f' with trial {which}'}.")

@@ -115,6 +115,7 @@ def text_of(value: JSON) -> str:
 
 def _unknown(name: str, names: Collection[str], where: str) -> str:
     near = get_close_matches(name, [*names, *BUILT_IN], n=1)
-    meant = f'Did you mean "{{{near[0]}}}"?' if near else f"Parameters: {' '.join(f'{{{n}}}' for n in names)}."
+    every = " ".join(f"{{{n}}}" for n in names) or "none"
+    meant = f'Did you mean "{{{near[0]}}}"?' if near else f"Parameters: {every}."
     known = " ".join(f"{{{n}}}" for n in BUILT_IN)
     return f'{where}: "{{{name}}}" is not a parameter. {meant} Also known: {known}. A literal brace is written {{{{.'

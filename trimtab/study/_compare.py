@@ -77,7 +77,7 @@ class Comparison:
         lines = [
             f"  {r.side}  {r.study:<{wide}}  best {r.best:.6g}"
             + (f" ± {r.sem:.2g}" if r.sem is not None else "")
-            + f" (trial {r.trial} of {r.trials}); after {self.budget} trials {r.same:.6g}; "
+            + f" (trial {r.trial}; {r.trials} trials); after {self.budget} trials {r.same:.6g}; "
             + (f"as good as the other side after {r.needed}" if r.needed else "never as good as the other side")
             for r in self.rows
         ]

@@ -14,6 +14,7 @@ from trimtab.errors import ObjectiveError, StudyMismatch, UnknownName
 from trimtab.history import State, Trial
 from trimtab.log import JSON, Event
 from trimtab.run._values import plain, storable
+from trimtab.space.expression import Expression
 from trimtab.study._facts import violation
 from trimtab.study._hand import numbers
 
@@ -69,6 +70,7 @@ def correct(study: Study, trial: int | Trial, values: Any, reason: str) -> Trial
             )
         if row.state is State.FAILED and name not in {**row.values, **told}:
             raise ObjectiveError(f'correct({number}): the trial failed, so every objective is needed, "{name}" too.')
+    _known(study, told)
     new: dict[str, JSON] = {"values": {k: v for k, v in told.items() if k in ledger.objectives}}
     new["metrics"] = {k: v for k, v in told.items() if k not in ledger.objectives}
     if ledger.constraints:
@@ -76,6 +78,19 @@ def correct(study: Study, trial: int | Trial, values: Any, reason: str) -> Trial
         new["constraints"] = {text: violation(text, every) for text in ledger.constraints}
     _amend(study, [number], {"set": new}, reason)
     return ledger.record(number)
+
+
+def _known(study: Study, told: Mapping[str, Any]) -> None:
+    """Refuse what is nearly the name of a metric: a slip of the pen would be kept, and the value left as it was."""
+    from difflib import get_close_matches  # a millisecond to import
+
+    ledger = study._log.ledger
+    measured = {m for row in ledger.rows for m in row.metrics}
+    asked = {*ledger.objectives, *measured}
+    asked |= {n for text in ledger.constraints for n in Expression(text, known=tuple({*asked, *told})).names}
+    for name in told:
+        if name not in asked and get_close_matches(name, asked, n=1):
+            raise UnknownName(name, among=asked, kind="metric of this study")
 
 
 def invalidate(study: Study, trials: Any, reason: str) -> None:

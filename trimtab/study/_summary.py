@@ -57,7 +57,7 @@ def summary(
         lines += ["", f"  {'front':<10} {'   '.join(now.front)}"]
     elif now.note:
         lines += ["", f"  {'best':<10} {now.note}"]
-    lines += ["", *_stored(study, now), *_searcher(study)]
+    lines += ["", *_noted(study.attributes()), *_stored(study, now), *_searcher(study)]
     folded = [part for line in lines for part in _folded(line, width)]
     return "\n".join([*folded, *_next(study, now, target, total, width, left)])
 
@@ -227,6 +227,10 @@ def _stored(study: Study, now: Status) -> list[str]:
     return [f'stored     {where} (study "{_name(study)}", seed {study.seed}){output}']
 
 
+def _noted(attributes: Mapping[str, Any]) -> list[str]:
+    return [f"note       {clean(str(attributes['note']))}"] if attributes.get("note") else []
+
+
 def _searcher(study: Study) -> list[str]:
     chosen = getattr(study.searcher, "choice", None)
     if chosen is None:
@@ -273,6 +277,7 @@ def trial_page(study: Study, number: int, target: str = "", folder: Path | None 
             rows.append((name, "   ".join(f"{k} {v:g}{_sem(trial.sem, k)}" for k, v in values.items())))
     rows += [("limit", _limit(k, v)) for k, v in trial.constraints.items()]
     rows.append(("config", "   ".join(f"{k} {plain(v)}" for k, v in trial.config.items())))
+    rows += [("noted", told) for told in _attributes(study, number)]
     rows += [("why", line) for line in told["lines"] if not (trial.error and line.startswith("failed: "))]
     rows += [("reports", line) for line in _reports(ledger, number)]
     if trial.error:
@@ -290,6 +295,13 @@ def trial_page(study: Study, number: int, target: str = "", folder: Path | None 
         lines += _folded(f"  {'' if label == before else label:<11} {clean(text)}", width)
         before = label
     return "\n".join(lines)
+
+
+def _attributes(study: Study, number: int) -> list[str]:
+    """What was noted of a trial: words as they are, the rest by name."""
+    noted = study._log.ledger.attributes.get(number, {})
+    words = [f"{k} {plain(v)}" for k, v in noted.items() if k != "note"]
+    return [*([str(noted["note"])] if noted.get("note") else []), *(["   ".join(words)] if words else [])]
 
 
 def _others(trial: Any) -> dict[str, float]:

@@ -44,6 +44,7 @@ SUFFIXES = (".csv", ".json", ".jsonl", ".parquet")
 WHAT = ("trials", "reports", "events")
 NUMBER = re.compile(r"\d+(?:\.\d+)?(?:[eE][+-]?\d+)?")
 HEAD = 80  # characters of an error's text that tell one failure from another
+LONG = 240  # characters of it that are shown
 PAGE = 50_000  # events read at once
 
 
@@ -58,14 +59,27 @@ def failures(trials: Iterable[Trial]) -> list[dict[str, JSON]]:
             continue
         error = trial.error or {}
         kind, where, text = str(error.get("kind", trial.state)), str(error.get("where", "")), str(error.get("text", ""))
-        head = text.splitlines()[0][:HEAD] if text else ""
-        same = NUMBER.sub("N", head)  # "no room for 27 units" and "… 31 units", "Trial 17: …": one mistake
+        head, last = _ends(text)
+        # "no room for 27 units" and "… 31 units", "Trial 17: …": one mistake
+        same = NUMBER.sub("N", f"{head[:HEAD]} {last[:HEAD]}")
         group = groups.setdefault(
-            (kind, where, same), {"kind": kind, "where": where, "text": head, "count": 0, "trials": []}
+            (kind, where, same),
+            {"kind": kind, "where": where, "text": f"{head} {last}".strip(), "count": 0, "trials": []},
         )
         group["count"] += 1
         group["trials"].append(trial.number)
     return sorted(groups.values(), key=lambda g: -g["count"])
+
+
+def _ends(text: str) -> tuple[str, str]:
+    """The first line of an error; and where that announces what follows ("Its last words:"), the last line too."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [""]
+    last = lines[-1] if lines[0].endswith(":") and len(lines) > 1 else ""
+    return _cut(lines[0]), _cut(last)
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LONG else line[: LONG - 1] + "…"
 
 
 # ── why ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -302,7 +316,7 @@ def write(rows: Sequence[Mapping[str, Any]], stream: TextIOBase | Any, suffix: s
     elif suffix == ".jsonl":
         stream.writelines(to_text(row) + "\n" for row in each)
     else:
-        columns = columns_of(rows)
+        columns = columns_of(rows) or ["number"]  # a table without rows can be read too
         out = csv.writer(stream, lineterminator="\n")
         out.writerow([_cell(name) for name in columns])
         out.writerows([_cell(row.get(name)) for name in columns] for row in each)
