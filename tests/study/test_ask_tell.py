@@ -424,3 +424,13 @@ def test_trials_from_elsewhere_must_fit() -> None:
             s.add(config, values)  # type: ignore[arg-type]
     assert len(s) == 0
     assert s.add({"x": 0.0, "k": 1}, math.nan).state == "failed"
+
+
+def test_a_run_says_that_what_is_left_was_asked_for_by_hand() -> None:
+    s = study()
+    s.ask()
+    s.ask(expires=1e-9)
+    s.optimize(lambda trial: 0.5, trials=3, display=False)
+    assert s.ended == (
+        "nothing is left that a worker could do: all trials have been started; trials 0, 1 were asked for by hand"
+    )

@@ -22,7 +22,7 @@ from trimtab.protocol import Ask, Done, Need, Runner, Scheduler, Searcher, Start
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.study._beat import beating
-from trimtab.study._ends import ending, judged, reap, settle_interrupted, signed
+from trimtab.study._ends import ending, judged, nothing_left, reap, settle_interrupted, signed
 from trimtab.study._grow import grow, learn
 from trimtab.study._log import AWAY, Log, shown
 from trimtab.study._needs import answered, answered_elsewhere
@@ -112,7 +112,7 @@ class Driver:
                         return idle.why
                     if isinstance(idle, Wait):
                         if not self._others():
-                            return f"nothing is left that a worker could do: {idle.why or 'the scheduler waits'}"
+                            return nothing_left(self.log.ledger, idle.why)
                         self.log.wait(0.5)
 
     def follow(self) -> None:

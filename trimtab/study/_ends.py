@@ -81,3 +81,14 @@ def settle_interrupted(log: Log, scheduler: Scheduler, row: Row, now: float, me:
 
 def signed(event: Event, driver: str) -> Event:
     return event if event.by == driver else Event(event.kind, event.body, event.trial, event.attempt, event.at, driver)
+
+
+def nothing_left(ledger: Ledger, why: str) -> str:
+    """Why a run is over while trials are not. Those that were asked for by hand are named: nobody else will end them."""
+    asked = {r.number for r in ledger.alive.values() if r.owner is None}
+    asked |= {r.number for r in ledger.waiting.values() if r.owner is None and r.waits == "lost"}
+    text = f"nothing is left that a worker could do: {why or 'the scheduler waits'}"
+    if not asked:
+        return text
+    some = ", ".join(map(str, sorted(asked)[:9])) + (", …" if len(asked) > 9 else "")
+    return f"{text}; trial{'s' * (len(asked) > 1)} {some} {'were' if len(asked) > 1 else 'was'} asked for by hand"
