@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import trimtab as tt
 from benchmarks.fixtures import BRANIN_CAT, BRANIN_CON, CONDITIONAL, ZDT1, Task, drive, ended, regret, started
 from trimtab.history import History
 from trimtab.log import Event
@@ -440,3 +441,21 @@ def test_three_thousand_trials() -> None:
     start = time.process_time()
     asked(history, 3000, gp=GP())
     assert time.process_time() - start < 15  # about 4 s on a free core
+
+
+def test_a_branch_that_began_badly_is_not_given_up() -> None:
+    """Of one branch nearly all is bad and a little the best there is; the other is good everywhere."""
+
+    def objective(trial: tt.Trial) -> float:
+        kind, settings = trial.branch("kind")
+        if kind == "safe":
+            return 0.1 + 0.01 * float(settings["a"])
+        return float(np.clip((settings["b"] - 0.9) ** 2 * 40, 0, 1))
+
+    space = {"kind": tt.Choice({"safe": {"a": tt.Float(0, 1)}, "narrow": {"b": tt.Float(0, 1)}})}
+    study = tt.Study("s", space, minimize="loss", searcher=tt.GP(startup=4), seed=3)
+    study.optimize(objective, trials=50)
+    strays = [t.number for t in study.trials if "branch tried least" in str(study.explain(t.number)["lines"])]
+    assert strays == list(range(6, 50, 6))
+    assert all(any(t.config["kind"] == kind for t in study.trials if t.number in strays) for kind in ("safe", "narrow"))
+    assert study.best.config["kind"] == "narrow"

@@ -11,12 +11,15 @@ Takes   Everything. Whole numbers, choices, orders, subsets and shares are featu
         short at the level they reached; measured standard errors count as known noise.
 Cost    O(n³) a fit and O(n²) a candidate, n at most `most`. A fit at every decision below 100 trials, then after each
         10 % more; it starts where the newest logged one ended.
-Leaves  the papers in this: values far above the best count by their logarithm; noise may be as small as 1e-10 of the
-        variance, under a wider prior; weights of objectives are drawn for each trial from the whole simplex.
+Leaves  the papers in this: in a conditional space one trial in `stray` goes to the branch tried least, since a branch
+        whose first few tries were bad would else be given up for good; values far above the best count by their
+        logarithm; noise may be as small as 1e-10 of the variance, under a wider prior; weights of objectives are drawn
+        for each trial from the whole simplex.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
@@ -37,6 +40,7 @@ if TYPE_CHECKING:
     from trimtab.search.gp._surrogate import Surrogate
 
 Floats = NDArray[np.float64]
+BRANCHES = 32  # draws among which the rarest branch is looked for
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +51,15 @@ class GP:
     candidates  configurations that are looked at for each proposal
     starts      of these, so many are improved along the model's slopes
     most        trials in a model: beyond it the best, the newest and an even part of the rest
+    stray       in a conditional space one trial in so many is a random one of the branch tried least, so that none is
+                given up for good
     """
 
     startup: int = 10
     candidates: int = 512
     starts: int = 8
     most: int = 1000
+    stray: int = 6
 
     name: ClassVar[str] = "gp"
     revision: ClassVar[int] = 1
@@ -61,7 +68,7 @@ class GP:
     reads_time: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20)):
+        for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20), ("stray", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"GP({name}={getattr(self, name)}): {name} must be at least {least}.")
 
@@ -86,8 +93,13 @@ class GP:
         space, proposals = history.space, list[Proposal]()
         running = history.X[history.state == Ended.RUNNING]
         seen = Seen(history.X)
+        conditional = "conditional" in space.traits
         for number in range(ask.number, ask.number + ask.n):
             alone = replace(ask, number=number, n=1)
+            if conditional and number % self.stray == 0:
+                proposals.append(_of_the_rarest(history, running, alone, self.stray))
+                running = np.concatenate([running, space.encode([proposals[-1].config or {}])])
+                continue
             try:
                 model = self._surrogate(history, alone, state)
                 if isinstance(model, str):
@@ -122,6 +134,16 @@ class GP:
 def _at_random(history: History, ask: Ask, because: str) -> list[Proposal]:
     why: dict[str, JSON] = {"text": f"a random draw: {because}"}
     return [replace(p, why=why) for p in RandomSearch().propose(history, ask)]
+
+
+def _of_the_rarest(history: History, running: Floats, ask: Ask, stray: int) -> Proposal:
+    """A random configuration with the pattern of active parameters that has been tried least."""
+    space = history.space
+    drawn = space.sample(ask.rng("gp stray", ask.number), BRANCHES)
+    tried = Counter(row.tobytes() for row in ~np.isnan(np.concatenate([history.X, running])))
+    rarest = min(range(len(drawn)), key=lambda i: tried[(~np.isnan(drawn[i])).tobytes()])
+    why: dict[str, JSON] = {"text": f"a random draw from the branch tried least: one trial in {stray} is"}
+    return Proposal(space.decode(drawn[rarest][None])[0], why=why)
 
 
 def _why(history: History, model: Surrogate, x: Floats, score: float) -> dict[str, JSON]:
