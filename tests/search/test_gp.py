@@ -457,5 +457,6 @@ def test_a_branch_that_began_badly_is_not_given_up() -> None:
     study.optimize(objective, trials=50)
     strays = [t.number for t in study.trials if "branch tried least" in str(study.explain(t.number)["lines"])]
     assert strays == list(range(6, 50, 6))
-    assert all(any(t.config["kind"] == kind for t in study.trials if t.number in strays) for kind in ("safe", "narrow"))
+    kinds = [t.config["kind"] for t in study.trials]
+    assert all(kinds[:n].count(kinds[n]) <= n / 2 for n in strays)
     assert study.best.config["kind"] == "narrow"
