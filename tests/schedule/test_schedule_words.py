@@ -208,11 +208,22 @@ def test_a_metric_that_nobody_reports_is_said(method: Any) -> None:
     )
     states = {t.state for t in s.trials}
     if method.name == "halving" or getattr(method, "type", "") == "promotion":
-        assert states <= {"stopped", "finished"}, "none waits for what can't come"
+        assert states == {"paused"}
         whys = {e.body["why"] for e in s.log() if e.kind == "judged"}
-        assert "came to step 1 without val/los, which decides who goes on" in whys
+        told = "reached its rung at" if method.name == "halving" else "came to"
+        assert whys <= {f"{told} step {k} without val/los, which decides who goes on" for k in (1, 3)}
     else:
         assert states == {"finished"}, "without a measurement there is no verdict"
+
+
+@pytest.mark.parametrize("method", RUNGS[1:], ids=label)
+def test_the_right_metric_goes_on_with_those_that_waited(method: Any, tmp_path: Path) -> None:
+    typo, right = (replace(method, metric=metric) for metric in ("val/los", "val/loss"))
+    assert not simulated(typo, storage=tmp_path / "s.db", trials=27).counts["finished"]
+    s = simulated(right, storage=tmp_path / "s.db", trials=27)
+    assert s.counts["finished"] >= 1
+    assert kept(s) < 0.4
+    assert verify(tmp_path / "s.db").ok
 
 
 @pytest.mark.parametrize("method", RUNGS, ids=label)

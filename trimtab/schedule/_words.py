@@ -12,7 +12,6 @@ from trimtab.errors import Unsupported
 
 if TYPE_CHECKING:
     from trimtab.history import History
-    from trimtab.history._view import Levels
 
 STEPS = "steps"
 ENDINGS = (("ies", "y"), ("ches", "ch"), ("shes", "sh"), ("sses", "ss"), ("xes", "x"), ("ss", "ss"), ("s", ""))
@@ -70,13 +69,11 @@ def named(metric: str | None) -> str:
     return "value" if metric is None else metric.removeprefix("-")
 
 
+def without(metric: str | None) -> str:
+    """Why a trial that has come to its rung can't be told from others there."""
+    return f" without {named(metric)}, which decides who goes on"
+
+
 def by(metric: str | None) -> str:
     """` by val/loss`, where not the objectives decide."""
     return "" if metric is None else f" by {named(metric)}"
-
-
-def unmeasured(history: History, marks: Levels, trial: int, level: float) -> bool:
-    """Whether a trial came past a level without the metric that decides there. A clone was never below its source."""
-    source = history.trial(trial).source
-    passed_by = source is not None and source[0] != trial and source[1] >= level
-    return (trial, level) not in marks.rows and not passed_by

@@ -28,7 +28,7 @@ import numpy as np
 from trimtab.errors import UnknownName, Unsupported
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
 from trimtab.schedule._rungs import check_rungs, ranked, rungs
-from trimtab.schedule._words import STEPS, aim, at, by, check_labels, named, unmeasured
+from trimtab.schedule._words import STEPS, aim, at, by, check_labels, named, without
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -237,11 +237,11 @@ class ASHA:
         return self._compared(history, trial, bracket, levels[k - 1], levels[k]) if k else Verdict("on", levels[0])
 
     def _waits(self, history: History, trial: int, step: float, level: float | None) -> Verdict:
-        """A pause. A trial that comes to its rung without the metric that decides there could wait for ever."""
-        here = at(self.budget, step)
-        if self.metric is not None and level is not None and unmeasured(history, self._marks(history), trial, level):
-            return Verdict("stop", why=f"came to {here} without {named(self.metric)}, which decides who goes on")
-        return Verdict("pause", why=f"came to {here}; goes on when among the best 1/{self.eta:g} there")
+        """A pause. Without the metric that decides, it lasts until another metric does."""
+        told = f"came to {at(self.budget, step)}"
+        if self.metric is not None and level is not None and (trial, level) not in self._marks(history).rows:
+            return Verdict("pause", why=told + without(self.metric))
+        return Verdict("pause", why=f"{told}; goes on when among the best 1/{self.eta:g}{by(self.metric)} there")
 
     def _compared(self, history: History, trial: int, bracket: int, level: float, ahead: float) -> Verdict:
         """Among the best 1/eta of those that had come to this level when it came?"""

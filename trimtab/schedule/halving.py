@@ -20,7 +20,7 @@ import numpy as np
 from trimtab.parts.order import best_first
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
 from trimtab.schedule._rungs import check_rungs, rungs
-from trimtab.schedule._words import STEPS, aim, at, by, check_labels, named, unmeasured
+from trimtab.schedule._words import STEPS, aim, at, by, check_labels, without
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -41,6 +41,7 @@ class _Seen:
     out: set[int] = field(default_factory=set)  # failed, stopped, or finished before their time: they go no further
     home: dict[int, int] = field(default_factory=dict)  # trial -> its bracket
     touched: set[int] = field(default_factory=set)  # brackets that may owe a start: something has happened in them
+    came: dict[int, float] = field(default_factory=dict)  # trial -> the step at which it was paused last
     running: dict[int, float] = field(default_factory=dict)  # trial -> the budget it was started with
 
     def step(self, event: Event, history: History) -> _Seen:
@@ -64,7 +65,9 @@ class _Seen:
         elif event.kind == "ended" and trial is not None:
             budget = self.running.pop(trial, inf)
             top = body["state"] == "finished" and (body.get("step") or 0) >= budget  # goes on if max is raised
-            if body["state"] != "paused" and not top:
+            if body["state"] == "paused":
+                self.came[trial] = body.get("step") or 0.0
+            elif not top:
                 self.out.add(trial)
         return self
 
@@ -144,7 +147,7 @@ class Halving:
         marks = self._marks(history)
         while rung < len(levels) - 1:
             row = {t: r for t in members if (r := marks.rows.get((t, levels[rung]))) is not None}
-            if any(t not in row and t not in seen.out for t in members):
+            if any(t not in row and t not in seen.out and not self._unmeasured(seen, t, levels[rung]) for t in members):
                 return []  # synchronous: wait for all
             arrived, rows = list(row), list(row.values())
             order = best_first(marks.Y[rows], marks.C[rows])
@@ -161,6 +164,10 @@ class Halving:
             members, rung = done, rung + 1
         return []
 
+    def _unmeasured(self, seen: _Seen, trial: int, level: float) -> bool:
+        """Paused at its rung without the metric that decides there: the others don't wait for it."""
+        return self.metric is not None and seen.came.get(trial, 0.0) >= level
+
     def _marks(self, history: History) -> Levels:
         return history.at(self.levels, by=aim(history, self.metric))
 
@@ -176,7 +183,7 @@ class Halving:
         step = float(curve.step.max()) if len(curve) else 0.0
         if step >= levels[-1]:
             return Verdict("on", float("inf"))
-        here, k = at(self.budget, step), bisect_right(levels, step)
-        if self.metric is not None and k and unmeasured(history, self._marks(history), trial, levels[k - 1]):
-            return Verdict("stop", why=f"came to {here} without {named(self.metric)}, which decides who goes on")
-        return Verdict("pause", why=f"reached its rung at {here}; waits for the others")
+        told, k = f"reached its rung at {at(self.budget, step)}", bisect_right(levels, step)
+        if self.metric is not None and k and (trial, levels[k - 1]) not in self._marks(history).rows:
+            return Verdict("pause", why=told + without(self.metric))
+        return Verdict("pause", why=f"{told}; waits for the others")
