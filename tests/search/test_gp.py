@@ -460,3 +460,21 @@ def test_a_branch_that_began_badly_is_not_given_up() -> None:
     kinds = [t.config["kind"] for t in study.trials]
     assert all(kinds[:n].count(kinds[n]) <= n / 2 for n in strays)
     assert study.best.config["kind"] == "narrow"
+
+
+def test_the_spread_over_folds_is_no_noise_between_trials() -> None:
+    """All trials share the folds; a standard error that was told is another thing."""
+    folds = tt.Study("folds", {"x": "0.0..1.0"}, minimize="loss", searcher="random", seed=0)
+    told = tt.Study("told", {"x": "0.0..1.0"}, minimize="loss", searcher="random", seed=0)
+
+    def objective(trial: tt.Trial) -> None:
+        for fold in range(3):
+            trial.report(loss=trial["x"] + fold, fold=fold, step=1)
+
+    folds.optimize(objective, trials=3)
+    for trial in told.ask(n=3):
+        told.tell(trial, {"loss": trial["x"]}, sem=0.5)
+    assert all(t.sem for t in [*folds.trials, *told.trials])
+    first, second = (s.history.fold(("gp", "state"), _state.State, _state.State.step) for s in (folds, told))
+    assert first.sem == {}
+    assert {n: s["loss"] for n, s in second.sem.items()} == {0: 0.5, 1: 0.5, 2: 0.5}

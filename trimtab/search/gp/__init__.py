@@ -8,7 +8,7 @@ Source  Jones, Schonlau & Welch, Efficient Global Optimization, J. Global Optimi
         2006; constraints: Gardner et al., ICML 2014.
 Takes   Everything. Whole numbers, choices, orders, subsets and shares are features of the model; what is inactive does
         not count. Running trials count at their predicted value (kriging believer), failed ones at the worst, those cut
-        short at the level they reached; measured standard errors count as known noise.
+        short at the level they reached; measured standard errors count as known noise, the spread over folds does not.
 Cost    O(n³) a fit and O(n²) a candidate, n at most `most`. A fit at every decision below 100 trials, then after each
         10 % more; it starts where the newest logged one ended.
 Leaves  the papers in this: in a conditional space one trial in `stray` goes to the branch tried least, since a branch

@@ -53,10 +53,15 @@ class Fit:
 
 @dataclass(slots=True)
 class State:
-    """The fold: the newest fit of each layout, by its mark, and the standard errors of trials that have them."""
+    """The fold: the newest fit of each layout, by its mark, and the standard errors of trials that have them.
+
+    The spread over folds is none: all trials share the folds, so what one fold is harder than another by is no noise
+    between trials. What noise there is, the model infers.
+    """
 
     fits: dict[str, Fit] = field(default_factory=dict)
     sem: dict[int, Mapping[str, float]] = field(default_factory=dict)
+    folded: set[int] = field(default_factory=set)  # trials that report by fold
 
     def step(self, event: Event, history: History) -> State:
         if event.kind == "started":
@@ -64,8 +69,10 @@ class State:
             if told is not None:
                 theta = tuple(np.array(values, np.float64) for values in told["theta"])
                 self.fits[told["for"]] = Fit(theta, told["n"], told["full"])
+        elif event.kind == "reported" and event.trial is not None and max(event.body.get("fold") or (-1,)) >= 0:
+            self.folded.add(event.trial)
         elif event.kind == "ended" and event.trial is not None:
             sem = event.body.get("sem")
-            if sem:
+            if sem and event.trial not in self.folded:
                 self.sem[event.trial] = sem
         return self
