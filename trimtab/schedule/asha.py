@@ -171,11 +171,11 @@ class ASHA:
                 rows = self._rows(history, marks, levels[k], bracket)
                 ready = self._order(marks, rows, seen)
                 owed += [
-                    self._go_on(t, k, i + 1, len(rows))
+                    (t, k, i + 1, len(rows))
                     for i, t in enumerate(ready[: floor(len(rows) / self.eta + 1e-9)])
                     if t in seen.idle and seen.sent[t] < levels[k + 1]
                 ]
-            starts += owed[: n - len(starts)]
+            starts += [self._go_on(*told) for told in owed[: n - len(starts)]]
             if len(starts) == n:
                 break
             if not owed:  # what is only proposed may yet be refused, and is owed still
