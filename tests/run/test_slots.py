@@ -30,6 +30,7 @@ def test_as_many_as_fit():
     assert places(None, {"gpu": 0.5, "cpu": 1}) == [(d,) for d in "01230123"]
     assert places(2, {"gpu": 0.5}) == [("0",), ("1",)]  # a device each before they share
     assert len(places(None, {"gpu": 0.1, "cpu": 0.1})) == 40
+    assert places(3, {"cpu": 0, "gpu": 0, "memory": 0}) == [None] * 3
 
 
 @pytest.mark.parametrize(
@@ -41,6 +42,11 @@ def test_as_many_as_fit():
         (None, {"cpu": 9}, "9 CPU cores, and this machine has 8"),
         (None, {"memory": "64GB"}, "64GB of memory, and this machine has 32.0 GB"),
         (None, {"gpus": 1}, "'gpus' is not known here"),
+        (None, {"cpu": -1}, "cpu is a finite number, at least 0"),
+        (2, {"cpu": float("nan")}, "cpu is a finite number"),
+        (None, {"gpu": "a"}, "gpu is a finite number"),
+        (None, {"memory": -1}, "memory is a finite number"),
+        (None, 3, "it says"),
         (0, {}, "at least one"),
     ],
 )

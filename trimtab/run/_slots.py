@@ -13,6 +13,7 @@ import re
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from trimtab.errors import TrimtabError
 from trimtab.run._units import size
@@ -25,17 +26,21 @@ Place = tuple[str, ...] | None  # devices; None: no GPU was asked for, what is v
 
 def places(workers: int | None, per_trial: Mapping[str, float | str]) -> list[Place]:
     """One place a worker. Says before any trial what is not there."""
-    for name in per_trial:
+    if not isinstance(per_trial, Mapping):
+        raise TrimtabError(f'per_trial={per_trial!r}: it says {{"gpu": 1, "cpu": 4, "memory": "16GB"}}.')
+    for name, need in per_trial.items():
         if name not in NEEDS:
             raise TrimtabError(f"per_trial={dict(per_trial)!r}: {name!r} is not known here. Known: {', '.join(NEEDS)}.")
+        if not (_sound(need) or (name == "memory" and isinstance(need, str))):  # "16GB"
+            raise TrimtabError(f"per_trial={dict(per_trial)!r}: {name} is a finite number, at least 0.")
     if workers is not None and workers < 1:
         raise TrimtabError(f"workers={workers}: at least one is needed; leave it out for as many as fit.")
     room: dict[str, int] = {}
     if cpu := float(per_trial.get("cpu", 0)):
         room["cpu"] = _fit(cores(), cpu, f"{cpu:g} CPU cores", f"{cores()} cores")
-    if "memory" in per_trial:
-        need, have = size(per_trial["memory"]), memory()
-        room["memory"] = _fit(have, need, f"{per_trial['memory']} of memory", f"{have / 2**30:.1f} GB")
+    if least := size(per_trial.get("memory", 0)):
+        have = memory()
+        room["memory"] = _fit(have, least, f"{per_trial['memory']} of memory", f"{have / 2**30:.1f} GB")
     gpu_places = _gpu_places(float(per_trial.get("gpu", 0)))
     if gpu_places is not None:
         room["gpu"] = len(gpu_places)
@@ -50,6 +55,13 @@ def places(workers: int | None, per_trial: Mapping[str, float | str]) -> list[Pl
     if tight := [f"{n} for {r}" for n, r in room.items() if wanted > r]:
         log.warning("workers=%d is more than fit at once (%s); they will share.", wanted, ", ".join(tight))
     return [None] * wanted
+
+
+def _sound(need: Any) -> bool:
+    try:
+        return 0 <= float(need) < math.inf
+    except (TypeError, ValueError):
+        return False
 
 
 def _fit(have: float, need: float, wanted: str, there: str) -> int:

@@ -88,8 +88,8 @@ class Processes:
         recycle: int | None = None,
         folder: str | Path | None = None,
     ) -> None:
+        self._places = places(workers, per_trial or {})
         needs = dict(per_trial or {})
-        self._places = places(workers, needs)
         self.workers = len(self._places)
         self._cpu, self.gpus = float(needs.get("cpu", 0)), float(needs.get("gpu", 0))
         self._memory = size(needs["memory"]) if "memory" in needs else None
