@@ -159,3 +159,8 @@ def test_a_slip_in_a_correction_is_refused_and_notes_are_shown(here: Path, capsy
     assert said(capsys, "note", "d.toml", "1", "odd one")[0] == said(capsys, "note", "d.toml", "for the paper")[0] == 0
     assert "noted       odd one" in said(capsys, "show", "d.toml", "1")[1]
     assert "note       for the paper" in said(capsys, "show", "d.toml")[1]
+
+
+def test_the_example_of_set_can_be_typed(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, _, err = said(capsys, "run", "d.toml", "--set", "foo")
+    assert (code, "as --set run.workers=4." in err) == (2, True)

@@ -111,7 +111,7 @@ RULES: tuple[Rule, ...] = (
     # arguments that the shell has as options
     (r"\bneeds reason=", "needs --reason"),
     (r"\b(?:n=|reason=|trials=|more=|workers=|timeout=|failed=)(?=[\s.,;:)]|$)", lambda m: f"--{m[0][:-1]}"),
-    (r"\b(workers|more)=(\d+)", r"--\1 \2"),
+    (r"(?<![.\w])(workers|more)=(\d+)", r"--\1 \2"),  # not of run.workers=4
     (r"\brename=\"([^\"]*)\"", lambda m: f"--rename {shlex.quote(m[1])}"),
     (r"\b(if_exists)=\"(\w+)\"", _setting),
     # keys of the file
