@@ -84,7 +84,7 @@ def signed(event: Event, driver: str) -> Event:
 
 
 def nothing_left(ledger: Ledger, why: str) -> str:
-    """Why a run is over while trials are not. Those that were asked for by hand are named: nobody else will end them."""
+    """Why a run is over while trials are not; those that were asked for by hand are named: nobody else ends them."""
     asked = {r.number for r in ledger.alive.values() if r.owner is None}
     asked |= {r.number for r in ledger.waiting.values() if r.owner is None and r.waits == "lost"}
     text = f"nothing is left that a worker could do: {why or 'the scheduler waits'}"
