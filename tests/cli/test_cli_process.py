@@ -239,3 +239,16 @@ def on_a_terminal(folder: Path, environment: dict[str, str], *words: str) -> str
             shown += new
     os.close(ours)
     return shown.decode(errors="replace")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_output_that_nobody_can_take_is_no_traceback(tmp_path: Path) -> None:
+    tt.Study("s", {"x": "0..1"}, minimize="loss", storage=tmp_path / "s.db").optimize(
+        lambda trial: 0.5, trials=1, display=False
+    )
+    for words in ("show s.db", "export s.db"):
+        for where, code in ((">/dev/full", 2), (">&-", 0)):
+            line = f"{sys.executable} -m trimtab {words} {where}"
+            done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert (done.returncode, "Traceback" in done.stderr) == (code, False), (line, done.stderr)
+            assert code == 0 or done.stderr == "trimtab: the output can't be written: No space left on device.\n"

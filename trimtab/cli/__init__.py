@@ -6,6 +6,7 @@ be continued · 4 the storage can't be reached. Errors are one sentence; --debug
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import traceback
@@ -25,6 +26,7 @@ from trimtab.cli._words import known_target, ours, say, shell_words, spoken
 from trimtab.errors import StorageError, StudyFinished, StudyStopped, TrimtabError
 
 DONE, NOTHING, WRONG, INTERRUPTED, AWAY = range(5)
+UNWRITTEN = (errno.ENOSPC, errno.EDQUOT, errno.EIO)  # of a stream: it has no name, as a file has
 GROUPS = {
     "Run": (run, try_, init),
     "Look": (show, list_studies, log, export, compare, report),
@@ -114,6 +116,9 @@ for _commands in GROUPS.values():
 
 def main(argv: Sequence[str] | None = None) -> None:
     """The entry point: runs one command and leaves with its exit code."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:  # closed by the caller: `trimtab show >&-`
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     sys.exit(code_of(list(sys.argv[1:] if argv is None else argv)))
 
 
@@ -132,6 +137,12 @@ def code_of(argv: Sequence[str]) -> int:
     except (KeyboardInterrupt, click.Abort):
         say("Interrupted." + " The same command continues." * ("run" in mine[:1]), err=True)
         return INTERRUPTED
+    except OSError as error:
+        if debug or error.filename is not None or error.errno not in UNWRITTEN:
+            raise
+        say(f"trimtab: the output can't be written: {error.strerror}.", err=True)
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115  what is left of it would fail at exit
+        return WRONG
 
 
 def _usage(error: click.ClickException) -> None:
