@@ -165,6 +165,12 @@ def test_what_is_reported_is_columns():
     assert body == {"step": [3], "fold": [2], "metrics": {"loss": [1.0], "acc": [0.5]}, "sem": {"loss": [0.1]}}
 
 
+@pytest.mark.parametrize("fold", [-1, 1.5, "a"])
+def test_folds_are_whole_numbers(fold):
+    with pytest.raises(ReportError, match="folds are whole numbers"):
+        Trial(a_run(), Line()).report(loss=1.0, step=3, fold=fold)
+
+
 def test_a_spread_below_zero_is_none():
     with pytest.raises(ReportError, match=r'the sem of "loss" is -0.1; a standard error is at least 0'):
         Trial(a_run(), Line()).report(loss=1.0, step=3, sem=-0.1)

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from trimtab.errors import ObjectiveError, ReportError
+from trimtab.errors import ObjectiveError, ReportError, SpaceError
 from trimtab.protocol import Run
+from trimtab.run import current
 from trimtab.run.inline import Inline
 from trimtab.run.trial import Trial
 from trimtab.space import Choice, Float, Space
@@ -104,6 +105,21 @@ def test_fixed_trials_answer_with_what_was_given():
     trial = Trial.fixed({"x": 2.0, "n": 3})
     assert (trial.float("x", -5, 5), trial.int("n", 1, 8), trial["x"]) == (2.0, 3, 2.0)
     assert trial.choice("kind", ["a"]) == "a"
+
+
+def test_a_fixed_value_outside_is_told_and_not_replaced_by_another():
+    with pytest.raises(SpaceError, match=r"x: 9\.0 is outside 0\.0 to 3\.0"):
+        Trial.fixed({"x": 9}).float("x", 0, 3)
+
+
+def test_without_a_study_the_current_trial_has_the_newest_default(monkeypatch):
+    monkeypatch.setattr(current, "_current", None)
+    monkeypatch.delenv("TRIMTAB_DIR", raising=False)
+    assert dict(current.current_trial().config) == {}
+    trial = current.current_trial(default={"x": 3})
+    assert trial["x"] == 3
+    assert current.current_trial() is trial
+    assert current.current_trial(default={"x": 3}) is trial
 
 
 def test_checkpoints_are_published_whole(tmp_path):

@@ -6,12 +6,21 @@ generator keyed by the trial's seed and the name, so a retry after kill -9 sees 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from trimtab._random import rng_for
 from trimtab.errors import ReportError
 from trimtab.log import JSON
 from trimtab.protocol import Run
+
+
+def fits(config: Mapping[str, Any], name: str, domain: Any) -> None:
+    """Of a configuration that was given to be run as it is: refuse to draw another value for one outside."""
+    from trimtab.space import Space
+
+    if name in config:
+        Space({name: domain}).check({name: config[name]})
 
 
 def late(run: Run, name: str, domain: Any, asked: dict[str, list[JSON]], news: dict[str, list[JSON]]) -> Any:

@@ -39,6 +39,8 @@ def current_trial(default: Mapping[str, Any] | None = None, *, budget: float | N
     if _current is None:
         folder = os.environ.get("TRIMTAB_DIR")
         _current = _stand_in(_given() or default or {}, budget) if folder is None else _attached(Path(folder))
+    elif isinstance(_current._link, _Printer) and default is not None and not _given() and default != _current.config:
+        _current = _stand_in(default, budget)  # without a study the newest word counts
     return _current
 
 

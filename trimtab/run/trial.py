@@ -17,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
@@ -173,8 +174,10 @@ class Trial:
     def _ask(self, name: str, domain: Any) -> Any:
         if not self._run.open:
             raise ObjectiveError(f'trial {self.number} has a declared space; read it: trial["{name}"]')
-        from trimtab.run._late import late
+        from trimtab.run._late import fits, late
 
+        if isinstance(self._link, Recorder):
+            fits(self._run.config, name, domain)
         news = {} if self._bound else self._news  # like its reports: after the verdict nothing counts
         return late(self._run, name, domain, self._asked, news)
 
@@ -229,6 +232,8 @@ class Trial:
             raise ReportError("report() was given no metric. Name one: report(loss=…).")
         if reserved := [k for k in ("step", "fold", "sem") if k in values]:
             raise ReportError(f"report({{{reserved[0]!r}: …}}): that is no metric; say report({{…}}, {reserved[0]}=…).")
+        if fold is not None and (not isinstance(fold, Integral) or fold < 0):
+            raise ReportError(f"report(…, fold={fold!r}): folds are whole numbers, 0, 1, 2, …")
         at = self._step_of(step, fold)
         try:
             clean = {str(k): number(v, f'reported "{k}" at step {at:g}') for k, v in values.items()}
