@@ -21,6 +21,7 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import floor, inf
+from numbers import Integral
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
@@ -104,7 +105,7 @@ class ASHA:
         check_labels("ASHA", self.budget, self.metric)
         if self.type not in TYPES:
             raise UnknownName(self.type, among=TYPES, kind="type of ASHA")
-        if not 1 <= self.brackets <= len(self.levels):
+        if not isinstance(self.brackets, Integral) or not 1 <= self.brackets <= len(self.levels):
             raise Unsupported(
                 f"ASHA(brackets={self.brackets}): 1 to {len(self.levels)}, the number of rungs from "
                 f"{self.min:g} to {self.max:g}. Usual: 1."

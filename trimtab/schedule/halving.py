@@ -13,10 +13,12 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from math import floor, inf
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
+from trimtab.errors import Unsupported
 from trimtab.parts.order import best_first
 from trimtab.protocol import Ask, Done, Need, Proposal, Searcher, Start, Verdict, Wait
 from trimtab.schedule._rungs import check_rungs, rungs
@@ -101,6 +103,8 @@ class Halving:
     def __post_init__(self) -> None:
         check_rungs("Halving", self.min, self.max, self.eta)
         check_labels("Halving", self.budget, self.metric)
+        if self.n is not None and (not isinstance(self.n, Integral) or self.n < 1):
+            raise Unsupported(f"Halving(n={self.n!r}): how many trials a bracket has is a whole number, at least 1.")
 
     @property
     def levels(self) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 from trimtab.history import History, Ledger, State
@@ -56,8 +56,8 @@ def cold_equals_warm(
             log = random_log(world, method, make(), seed=seed, events=events)
             for warm, cold, told in prefixes(log, seed=seed):
                 where = f"{make().name} in a {world.name} study of seed {seed}, {told}"
-                for n in (1, 3):
-                    ask = ask_of(cold, n)
+                for n, fresh in ((1, None), (3, None), (2, 0)):  # 0: no more new trials
+                    ask = replace(ask_of(cold, n), fresh=fresh)
                     acts = [make().next(h, queued(method, h._ledger), ask) for h in (warm, cold)]
                     assert repr(acts[0]) == repr(acts[1]), f"{where}:\n  warm {acts[0]!r}\n  cold {acts[1]!r}"
                     _sound(acts[0], cold._ledger, n)
