@@ -147,7 +147,9 @@ def test_several_studies(kind: str, tmp_path: Path) -> None:
         load(path, "third")
     into = tmp_path / "mine.db"
     assert load(path, "second", into).name == "second"
-    with pytest.raises(tt.StudyMismatch, match=r'"second" exists in .* Give the new study a name: rename="second-2"'):
+    with pytest.raises(
+        tt.StudyMismatch, match=r'"second" exists in [^(]* already. Give the new study a name: rename="second-2"'
+    ):
         load(path, "second", into)
     assert load(path, "second", into, rename="other").name == "other"
 

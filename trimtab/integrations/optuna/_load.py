@@ -27,6 +27,7 @@ from trimtab.space import Space
 from trimtab.storage import open_storage
 from trimtab.storage._sqlite import MAGIC
 from trimtab.study._conditions import Conditions
+from trimtab.study._where import where
 
 if TYPE_CHECKING:
     from trimtab.study import Study
@@ -64,7 +65,7 @@ def made(stored: StoredStudy, into: str | os.PathLike[str] | Storage | None, ren
         events.append(Event("noted", {"attributes": plain(stored.attributes)}, at=events[-1].at if events else 0.0))
     name, store = rename or stored.name, open_storage(into)
     if store.find(name) is not None:
-        raise StudyMismatch(f'"{name}" exists in {store!r} already. Give the new study a name: rename="{name}-2".')
+        raise StudyMismatch(f'"{name}" exists in {where(store)} already. Give the new study a name: rename="{name}-2".')
     goals: dict[str, list[str]] = {"minimize": [], "maximize": []}
     for metric, direction in zip(words.metrics, stored.directions, strict=True):
         goals["maximize" if direction == "MAXIMIZE" else "minimize"].append(metric)

@@ -19,6 +19,7 @@ from trimtab.integrations.optuna_api.samplers import AutoSampler, searcher_of
 from trimtab.integrations.optuna_api.storages import place_of
 from trimtab.integrations.optuna_api.trial import FrozenTrial, TrialState
 from trimtab.storage import open_storage, open_stored
+from trimtab.study._where import where
 
 __all__ = [
     "MaxTrialsCallback", "Study", "StudyDirection", "copy_study", "create_study", "delete_study", "get_all_study_names",
@@ -41,7 +42,7 @@ def create_study(
     store = _opened(place_of(storage))
     if store.find(name) is not None:
         if not load_if_exists:
-            raise DuplicatedStudyError(f"{name!r} exists in {store!r}: load_if_exists=True goes on with it.")
+            raise DuplicatedStudyError(f"{name!r} exists in {where(store)}: load_if_exists=True goes on with it.")
         return load_study(study_name=name, storage=store, sampler=sampler, pruner=pruner)
     sampler, pruner = AutoSampler() if sampler is None else sampler, pruner or MedianPruner()  # Optuna's default
     metrics = _frozen.names_of(len(words))
