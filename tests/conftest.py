@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import logging
 import os
 import shutil
 import socket
@@ -11,6 +13,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine
+
+_COUNT = itertools.count()  # of databases
 
 
 def pg_bin() -> Path | None:
@@ -70,7 +75,22 @@ def pg_server() -> Iterator[Postgres]:
         shutil.rmtree(server.root)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def pg_url(pg_server: Postgres) -> str:
-    """URL of an empty database on a real server."""
-    return pg_server.url
+    """URL of an empty database of the test's own, on a real server."""
+    name = f"test{next(_COUNT)}"
+    admin = create_engine(pg_server.url, isolation_level="AUTOCOMMIT")
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    admin.dispose()
+    return pg_server.url.rpartition("/")[0] + f"/{name}"
+
+
+@pytest.fixture(autouse=True)
+def logging_as_it_was() -> Iterator[None]:
+    """What a test has set on the logger of trimtab ends with it."""
+    logger = logging.getLogger("trimtab")
+    level, propagate, handlers = logger.level, logger.propagate, logger.handlers[:]
+    yield
+    logger.setLevel(level)
+    logger.propagate, logger.handlers[:] = propagate, handlers
