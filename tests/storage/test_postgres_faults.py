@@ -145,7 +145,7 @@ def test_passwords_are_never_shown(password: str, monkeypatch: pytest.MonkeyPatc
     assert "Is the server running" in str(caught.value)
     url = make_url(pg_url).set(password=password)
     storage = Sql(url)
-    assert repr(storage) == f"Sql('postgresql://postgres@127.0.0.1:{url.port}/postgres')"
+    assert repr(storage) == f"Sql('postgresql://postgres@127.0.0.1:{url.port}/{url.database}')"
     storage.close()
 
 
