@@ -30,6 +30,9 @@ def reap(log: Log, me: str, now: float) -> None:
 def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float, now: float, me: str) -> list[Event]:
     """The facts of a trial's end. One that came to its milestone by returning is judged first: it may be a pause."""
     *before, ended = [signed(e, me) for e in settled(log.ledger, row, event)]
+    if ended.body["state"] == "finished" and ended.body.get("step") == until and (row.verdict or ("",))[0] == "pause":
+        # it was asked to leave at the very step of its rung: paused all the same
+        return [*before, replace(ended, body={**ended.body, "state": "paused"})]
     if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
         return [*before, ended]
     if before:
