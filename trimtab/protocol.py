@@ -167,6 +167,9 @@ class Done:
     why: str = ""
 
 
+ENDS = {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}  # told so, a run ends in this state
+
+
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """What becomes of a trial at a milestone. until: the next milestone when it goes on."""

@@ -14,14 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import NonFinite, Reject
 from trimtab.log import JSON
-from trimtab.protocol import Objective
+from trimtab.protocol import ENDS, Objective
 from trimtab.run._values import clean, number, plain
 
 if TYPE_CHECKING:
     from trimtab.run.trial import Trial
 
 TEXT_LIMIT, TRACEBACK_LIMIT = 4_000, 16_000  # characters
-STATES = {"pause": "paused", "stop": "stopped", "cancel": "cancelled"}
 
 
 def execute(objective: Objective, trial: Trial) -> dict[str, JSON]:
@@ -95,7 +94,7 @@ def _told(trial: Trial) -> str | None:
         return None
     done = trial.budget is not None and any(step >= trial.budget for step, _ in trial._last.values())
     if trial._bound or (trial._obeyed and not done):
-        return STATES[trial._told]
+        return ENDS[trial._told]
     return None
 
 

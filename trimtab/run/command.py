@@ -28,11 +28,11 @@ from typing import TYPE_CHECKING, Any
 from trimtab._random import seed_for
 from trimtab.errors import MetricError, ObjectiveError, PlaceholderError
 from trimtab.log import JSON, Event
-from trimtab.protocol import Run
+from trimtab.protocol import ENDS, Run
 from trimtab.run._batch import join
 from trimtab.run._mailbox import CONFIG, MESSAGES, RANKS, REPORTS, RUN, STOPS, Lines, append, as_report
 from trimtab.run._metrics import Metric, read, summary
-from trimtab.run._outcome import STATES, describe
+from trimtab.run._outcome import describe
 from trimtab.run._pool import GRACE, Deadline, Guard, bound_output, last_lines
 from trimtab.run._program import Program, problem, write_json
 from trimtab.run._slots import Place, environment, places
@@ -156,7 +156,7 @@ class Command:
         elif go == "kill" and job.program is not None:
             job.told, job.bound = "cancel", True
             job.program.group.signal(signal.SIGKILL)
-        elif go in STATES and (job.attached or not message.get("drain", False)):
+        elif go in ENDS and (job.attached or not message.get("drain", False)):
             job.told, job.bound, job.owed = str(go), job.bound or binds, False
             if not job.attached:
                 job.bound = True
@@ -318,8 +318,8 @@ class Command:
         found = problem(left, name, last_lines(job.folder / "stderr") if left.code > 0 else "")
         for output in ("stdout", "stderr"):
             bound_output(job.folder / output)
-        if job.told is not None and (job.bound or job.left.get("state") == STATES[job.told]):
-            self._end(job, STATES[job.told], {})
+        if job.told is not None and (job.bound or job.left.get("state") == ENDS[job.told]):
+            self._end(job, ENDS[job.told], {})
         elif program.deadline.expired:
             self._end(job, "failed", {"error": job.error or dict(program.deadline.error())})
         elif job.error is not None or job.left.get("error"):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
 from trimtab.log import JSON, Event
-from trimtab.protocol import Run
+from trimtab.protocol import ENDS, Run
 
 Model = Callable[[Run], Generator[tuple[float, Mapping[str, float]], None, Any]]
 
@@ -67,7 +67,7 @@ class Simulated:
                 live.waits = False
                 self._advance(live)
         elif go in ("pause", "stop", "cancel", "kill"):
-            live.told = {"pause": "paused", "stop": "stopped"}.get(go, "cancelled")
+            live.told = ENDS.get(go, "cancelled")
             if live.waits:
                 self._end(live, {"state": live.told, "step": live.step or None})
 

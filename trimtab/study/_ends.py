@@ -7,7 +7,7 @@ from math import inf
 
 from trimtab.history import Ledger, Row
 from trimtab.log import JSON, Event
-from trimtab.protocol import Scheduler, Verdict
+from trimtab.protocol import ENDS, Scheduler, Verdict
 from trimtab.study._facts import complete, reported, settled
 from trimtab.study._log import Log, shown
 from trimtab.study._starts import method_of
@@ -30,20 +30,25 @@ def reap(log: Log, me: str, now: float) -> None:
 def ending(log: Log, scheduler: Scheduler, row: Row, event: Event, until: float, now: float, me: str) -> list[Event]:
     """The facts of a trial's end. One that came to its milestone by returning is judged first: it may be a pause."""
     *before, ended = [signed(e, me) for e in settled(log.ledger, row, event)]
-    if ended.body["state"] == "finished" and ended.body.get("step") == until and (row.verdict or ("",))[0] == "pause":
-        # it was asked to leave at the very step of its rung: paused all the same
-        return [*before, replace(ended, body={**ended.body, "state": "paused"})]
-    if row.verdict is not None or ended.body["state"] != "finished" or row.budget is None:
+    if ended.body["state"] != "finished":
+        return [*before, ended]
+    if row.verdict is not None:  # told to pause at its rung while it was asked to leave: paused all the same
+        paused = row.verdict[0] == "pause" and ended.body.get("step") == until
+        return [*before, _as_told(ended, "pause") if paused else ended]
+    if row.budget is None:
         return [*before, ended]
     if before:
         log.write(*before)
     if ended.body.get("step") is not None and ended.body["step"] >= until:
         verdict = scheduler.judge(shown(log), row.number)
         if verdict.go != "on":
-            word = "paused" if verdict.go == "pause" else "stopped"
             told = judged(log, scheduler, row, verdict, now, me)
-            return [told, replace(ended, body={**ended.body, "state": word})]
+            return [told, _as_told(ended, verdict.go)]
     return [ended]
+
+
+def _as_told(ended: Event, go: str) -> Event:
+    return replace(ended, body={**ended.body, "state": ENDS[go]})
 
 
 def judged(log: Log, scheduler: Scheduler, row: Row, verdict: Verdict, now: float, me: str) -> Event:
@@ -61,7 +66,7 @@ def interrupted(ledger: Ledger, row: Row) -> dict[str, JSON]:
 
 def cut_short(ledger: Ledger, row: Row, go: str) -> dict[str, JSON]:
     """The end of an attempt that was told to pause or stop: its last report counts."""
-    body: dict[str, JSON] = {"state": "paused" if go == "pause" else "stopped", "step": row.step}
+    body: dict[str, JSON] = {"state": ENDS[go], "step": row.step}
     complete(ledger, body, *reported(ledger, row, body))
     return body
 

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from trimtab.errors import ObjectiveError, StorageAway, StudyFinished, StudyMismatch, StudyStopped
 from trimtab.history import Row, State, Trial
 from trimtab.log import JSON, Event, to_text
-from trimtab.protocol import Done, Need, Start, Wait
+from trimtab.protocol import ENDS, Done, Need, Start, Wait
 from trimtab.run._values import plain, single, storable
 from trimtab.study._asked import Asked
 from trimtab.study._ends import ending, reap, settle_interrupted
@@ -164,7 +164,7 @@ def _end(study: Study, row: Row, told: Any, failed: str | None) -> dict[str, JSO
         if bad:
             text = f'"{bad[0]}" is {found[bad[0]]}'
             return {"state": "failed", "error": {"kind": "NonFinite", "text": text}}
-    state = "finished" if row.verdict is None else {"pause": "paused", "stop": "stopped"}[row.verdict[0]]
+    state = "finished" if row.verdict is None else ENDS[row.verdict[0]]
     return {"state": state, "returned": told}
 
 

@@ -81,7 +81,7 @@ class Log:
 
             def send() -> Mark:
                 if self.unsent:  # in the order in which they came about
-                    Spool(self.storage, self.study).deliver()
+                    self._spool.deliver()
                     self.unsent = False
                 return self.storage.append(self.study, events, name)
 
@@ -115,29 +115,34 @@ class Log:
 
     def patiently(self, act: Callable[[], T], keep: tuple[str, Sequence[Event]] | None = None) -> T:
         """Do it, again and again for `patience` seconds while the storage is away. Facts wait in a file meanwhile."""
-        try:
-            return act()
-        except StorageAway as error:
-            kept = Spool(self.storage, self.study).keep(*keep) if keep else None
-            self.unsent = self.unsent or kept is not None
-            where = f" What was measured waits in {kept} and is stored when the study is next opened." if kept else ""
-            if not self.patience or isinstance(error, StorageFull):
-                raise type(error)(f"{error}{where}") from error
-            logger.warning("%s Trying again for %.0f min.%s", error, self.patience / 60, where)
-        until = time.monotonic() + self.patience
+        kept, where, until = None, "", None
         while True:
-            time.sleep(AGAIN)
             try:
                 done = act()
+                break
             except StorageAway as error:
-                if time.monotonic() > until:
+                if until is None:  # it went away just now
+                    kept = self._spool.keep(*keep) if keep else None
+                    self.unsent = self.unsent or kept is not None
+                    if kept:
+                        where = f" What was measured waits in {kept} and is stored when the study is next opened."
+                    patience = 0.0 if isinstance(error, StorageFull) else self.patience
+                    until = time.monotonic() + patience
+                    if patience:
+                        logger.warning("%s Trying again for %.0f min.%s", error, patience / 60, where)
+                if time.monotonic() >= until:
                     raise type(error)(f"{error}{where}") from error
-                continue
+            time.sleep(AGAIN)
+        if until is not None:
             logger.warning("The storage is back.")
-            if kept:
-                Spool(self.storage, self.study).drop()
-                self.unsent = False
-            return done
+        if kept:
+            self._spool.drop()
+            self.unsent = False
+        return done
+
+    @property
+    def _spool(self) -> Spool:
+        return Spool(self.storage, self.study)
 
     def _read_back(self, events: Sequence[Event], mark: Mark) -> None:
         """Take in what was just appended; when nobody wrote in between, without reading it from the storage."""

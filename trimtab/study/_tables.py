@@ -21,6 +21,7 @@ from trimtab.errors import UnknownName
 from trimtab.history import Ledger, Trial
 from trimtab.history._reports import NO_FOLD
 from trimtab.log import JSON, Event, to_text
+from trimtab.protocol import ENDS
 from trimtab.schedule._words import at
 from trimtab.study._progress import watched
 from trimtab.study._words import unit_of
@@ -135,7 +136,7 @@ def _line(event: Event, unit: str) -> str:
     if event.kind in ("judged", "ended"):
         where = f" at {at(unit, body['step'])}" if body.get("step") is not None else ""
     if event.kind == "judged":
-        word = {"pause": "paused", "stop": "stopped", "on": "went on"}.get(body["verdict"], body["verdict"])
+        word = {**ENDS, "on": "went on"}.get(body["verdict"], body["verdict"])
         return f"{word}{where} by {body.get('by') or 'the user'}{_because(body.get('why'))}"
     if event.kind == "ended":
         error = body.get("error") or {}

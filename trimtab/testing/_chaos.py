@@ -17,7 +17,7 @@ from trimtab._registry import Registry
 from trimtab.errors import TrimtabError
 from trimtab.history import State
 from trimtab.log import JSON, Event
-from trimtab.protocol import Run, Scheduler, Searcher
+from trimtab.protocol import ENDS, Run, Scheduler, Searcher
 from trimtab.run._late import late
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
@@ -75,7 +75,7 @@ class ChanceRunner:
         if message["go"] == "on":
             live.until, live.waits = float(message.get("until") or "inf"), False
         else:
-            live.told = {"pause": "paused", "stop": "stopped"}.get(message["go"], "cancelled")
+            live.told = ENDS.get(message["go"], "cancelled")
 
     def close(self, kill: bool = False) -> None:
         self.live.clear()
