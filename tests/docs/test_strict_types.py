@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 WRONG_ON_PURPOSE = {"messages.md", "rules.md"}  # they show what is said to wrong calls
-UNTYPED = re.compile(r"^\s*(from|import) (sklearn|optuna|pandas|torch)", re.MULTILINE)  # these know no types themselves
+UNTYPED = re.compile(r"^\s*(from|import) (sklearn|optuna|pandas|torch)|\.to_pandas\(", re.MULTILINE)  # by themselves
 REDEFINED = {"reportRedeclaration", "reportUnusedVariable", "reportUnusedImport", "reportConstantRedefinition"}
 
 

@@ -111,7 +111,7 @@ def test_their_own_tests_of_searches_pass(capsys: pytest.CaptureFixture[str]) ->
     here, root = Path(__file__).parent, Path(tt.__file__).parents[1]
     done = subprocess.run(
         [sys.executable, "-m", "pytest", "-p", "search_cv_adapters", str(theirs), "-q", "-p", "no:cacheprovider",
-         "--tb=line", "-rf"],
+         "-c", os.devnull, "--tb=line", "-rf"],
         capture_output=True, text=True, check=False, cwd=theirs.parent,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(here), str(root)]), "OMP_NUM_THREADS": "1"},
     )  # fmt: skip
@@ -120,5 +120,5 @@ def test_their_own_tests_of_searches_pass(capsys: pytest.CaptureFixture[str]) ->
     with capsys.disabled():
         print(f"\n    scikit-learn {sklearn.__version__}: {done.stdout.strip().splitlines()[-1]}")
     assert failed <= set(EXPECTED), done.stdout[-4000:]
-    assert told is not None
+    assert told is not None, done.stdout[-4000:] + done.stderr[-4000:]
     assert int(told[1]) >= (130 if RECENT else 80)
