@@ -1,0 +1,1 @@
+"""Other people's optimizers, each in a process of its own environment."""

@@ -1,0 +1,1 @@
+"""From cells to a verdict: statistics, tables, pictures."""

@@ -1,0 +1,1 @@
+"""The tasks that come with trimtab: a file a family."""
