@@ -55,6 +55,17 @@ class Family:
     extra: str = ""
 
 
+def catalogue(name: str, summary: str, makers: Mapping[str, Callable[[], Task]], **words: str) -> Family:
+    """A family that needs no data: its instances are the names of `makers`, in their order."""
+
+    def make(instance: str, data: Path | None) -> Task:
+        if instance not in makers:
+            raise UnknownName(instance, among=makers, kind=f"task of {name}")
+        return makers[instance]()
+
+    return Family(name, summary, lambda data: tuple(makers), make, **words)
+
+
 def family(name: str) -> Family:
     """The family called `name`, loaded now."""
     if name in FAMILIES:
@@ -82,8 +93,8 @@ def data_folder(given: str | Path | None = None) -> Path | None:
 def task(name: str, data: str | Path | None = None) -> Task:
     """The task called "family/instance", with its wrappers: "fixtures/hartmann6~noise=0.1~constrained".
 
-    >>> task("fixtures/hartmann6").best
-    -3.32236801
+    >>> task("fixtures/hartmann6").goals[0].sense
+    'minimize'
     """
     plain, *wrappers = name.split("~")
     first, slash, instance = plain.partition("/")

@@ -8,6 +8,7 @@ Source  The interface follows carps (one glue between N optimizers and M tasks);
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any, Literal
@@ -83,6 +84,7 @@ class Task:
     best         best known value of the only goal, in its own units; of several goals, the hypervolume of the best known
                  front (normalised by ideal and nadir, reference point 1.1); None: unknown
     exact        whether `best` is proven, and not merely the best that anybody saw
+    optimum      a configuration that reaches `best`, where one is known; no optimizer ever sees it
     trials       evaluations that a run of this task usually gets
     cost         the cost model in words
     licence      of the data or the problem, in words
@@ -100,6 +102,7 @@ class Task:
     true: Callable[[Config], Mapping[str, float]] | None = None
     best: float | None = None
     exact: bool = False
+    optimum: Config | None = None
     trials: int = 100
     cost: str = "every evaluation counts 1"
     licence: str = ""
@@ -115,3 +118,12 @@ class Task:
         """blackbox, multifidelity, objectives, or objectives-multifidelity."""
         parts = ["objectives"] * (len(self.goals) > 1) + ["multifidelity"] * (self.fidelity is not None)
         return "-".join(parts) or "blackbox"
+
+
+def usual_trials(d: int) -> int:
+    """How many evaluations a task of d parameters usually gets: 20 + 40 √d, rounded up (the rule of carps).
+
+    >>> [usual_trials(d) for d in (2, 4, 8, 16, 32)]
+    [77, 100, 134, 180, 247]
+    """
+    return math.ceil(20 + 40 * math.sqrt(d))
