@@ -25,6 +25,10 @@ class MissingExtra(TrimtabError, ImportError):
     """An optional package is needed; the message has the line to type."""
 
 
+class MissingData(TrimtabError, FileNotFoundError):
+    """A benchmark needs data that the user brings; the message says where it was looked for."""
+
+
 class ObjectiveError(TrimtabError):
     """The objective returned or reported something the study can't use."""
 
