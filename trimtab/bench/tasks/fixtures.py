@@ -20,7 +20,7 @@ from trimtab.bench._families import catalogue
 from trimtab.bench.task import Config, Fidelity, Goal, Outcome, Task
 from trimtab.space import Choice, Float, Int, Space
 
-BRANIN = 10 / (8 * math.pi)  # the least value, at (-π, 12.275), (π, 2.275) and (3π, 2.475)
+BRANIN = 0.39788735772973816  # 10 / 8π, the least value, at (-π, 12.275), (π, 2.275) and (3π, 2.475)
 HARTMANN6 = -3.3223680114155147
 OPTIMUM6 = (
     0.2016895106414348,
