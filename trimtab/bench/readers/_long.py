@@ -30,12 +30,17 @@ def read_frame(file: Path, columns: Sequence[str] = ()) -> Any:
     except (OSError, ValueError) as error:  # parse errors of pandas and pyarrow are ValueErrors
         raise WrongFile(file, f"broken off or no {file.suffix[1:]} ({error})", "a table with a header") from None
     frame.columns = [str(name) for name in frame.columns]
-    for name in columns:
-        if name not in frame.columns:
-            raise WrongFile(file, f"no column {name!r}", f"it. {did_you_mean(name, list(frame.columns))}")
+    check_columns(file, frame, columns)
     if not len(frame):
         raise WrongFile(file, "a header and no rows", "rows")
     return frame
+
+
+def check_columns(file: Path, frame: Any, columns: Sequence[str]) -> None:
+    """Every one of these columns is there."""
+    for name in columns:
+        if name not in frame.columns:
+            raise WrongFile(file, f"no column {name!r}", f"it. {did_you_mean(name, list(frame.columns))}")
 
 
 def _version(package: Any) -> tuple[int, ...]:

@@ -13,6 +13,7 @@ Source  Pineda Arango et al., HPO-B: A Large-Scale Reproducible Benchmark for Bl
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
@@ -28,6 +29,7 @@ from trimtab.bench.task import Config, Goal, Outcome, Task
 from trimtab.errors import UnknownName
 from trimtab.space import Bool, Float, Space
 
+log = logging.getLogger(__name__)
 FILES: Mapping[str, str] = {
     "test": "meta-test-dataset.json",
     "validation": "meta-validation-dataset.json",
@@ -192,7 +194,11 @@ def _names(data: Path | None) -> list[str]:
     if folder is None or not (folder / FILES["test"]).is_file():
         return []
     file = folder / FILES["test"]
-    return ["-".join(pair) for pair in _pools(file, stamp(file))]
+    try:
+        return ["-".join(pair) for pair in _pools(file, stamp(file))]
+    except WrongFile as error:  # a list of every family's tasks is not to end here
+        log.warning("%s", error)
+        return []
 
 
 def _make(instance: str, data: Path | None) -> Task:
