@@ -44,13 +44,13 @@ class Result:
     state        done, crashed, timeout, refused (the optimizer can't take the task), missing (a package or data is not
                  there)
     why          one line, unless done
-    trace        rows [spent, at, value, …], one whenever the incumbent changes: full evaluations spent, virtual seconds,
-                 and the value of each goal in its own units, without noise and at full fidelity. Several goals: one row
-                 for each point that no earlier one dominates
-    evaluations, failed, repeated   how many were begun, how many of them failed, how many were configurations seen before
+    trace        rows [spent, at, value, …], one whenever the incumbent changes: full evaluations spent, virtual
+                 seconds, and the value of each goal in its own units, without noise and at full fidelity. Several
+                 goals: one row for each point that no earlier one dominates
+    evaluations, failed, repeated   how many were begun, how many of them failed, how many had been tried before
     spent, at    at the end
-    timing       {"ask": [[n, CPU seconds of the n-th suggestion], …] (thinned), "optimizer": CPU seconds in all,
-                 "task": CPU seconds in all, "wall": …, "peak_mb": …}
+    timing       {"ask": [[n, CPU seconds a suggestion up to the n-th], …] (thinned), "optimizer": CPU seconds in all,
+                 "task": CPU seconds in all, "wall": …}
     where        {"version": of the optimizer's package, "trimtab": …, "python": …, "numpy": …, "machine": …, "date": …}
     """
 

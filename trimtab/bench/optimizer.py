@@ -1,7 +1,7 @@
 """What a bench needs of an optimizer: a name, what it takes, and a session that asks and is told.
 
-Idea    trimtab's own searchers and schedulers run in a real Study; everybody else's package runs in a process of its own
-        environment (peers/) and talks this protocol. Both give the same rows, so both are judged alike.
+Idea    trimtab's own searchers and schedulers run in a real Study; everybody else's package runs in a process of its
+        own environment (peers/) and talks this protocol. Both give the same rows, so both are judged alike.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Optimizer:
     name      in the tables and on the command line: "gp", "asha+gp", "optuna-tpe"
     package   whose it is: "trimtab", "optuna", "smac" …
     takes     of "objectives", "constraints", "conditions", "fidelity": what it can use. A task with several objectives
-              or a fidelity budget is refused by name when it can't; without "constraints" it is told an infeasible trial
-              failed, without "conditions" it sees every parameter always (and the tables say so)
+              is refused by name when it can't; without "constraints" it is told an infeasible trial failed, without
+              "conditions" it sees every parameter always (and the tables say so)
     settings  of trimtab's: {"searcher": …, "scheduler": …}; of a peer's: its own words
     env       the environment it lives in: "" is this one; else one of `trimtab bench env`
     seeds     how many seeds a suite gives it at most: slow ones get fewer, and the report says so

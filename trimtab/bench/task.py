@@ -81,8 +81,8 @@ class Task:
     fidelity     None for tasks that can only be evaluated whole
     constraints  expressions over metrics that hold for a feasible configuration: "c1 <= 0"
     true         the metrics without noise, for the regret of what is recommended; None: measure() has no noise
-    best         best known value of the only goal, in its own units; of several goals, the hypervolume of the best known
-                 front (normalised by ideal and nadir, reference point 1.1); None: unknown
+    best         best known value of the only goal, in its own units; of several goals, the hypervolume of the best
+                 known front (normalised by ideal and nadir, reference point 1.1); None: unknown
     exact        whether `best` is proven, and not merely the best that anybody saw
     optimum      a configuration that reaches `best`, where one is known; no optimizer ever sees it
     trials       evaluations that a run of this task usually gets

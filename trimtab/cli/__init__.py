@@ -15,6 +15,7 @@ from typing import Any
 
 import click
 
+from trimtab.cli._bench import bench
 from trimtab.cli._complete import completion
 from trimtab.cli._import import import_
 from trimtab.cli._look import export, list_studies, log, show
@@ -32,7 +33,7 @@ GROUPS = {
     "Look": (show, list_studies, log, export, compare, report),
     "Mend": (retry, enqueue, correct, invalidate, restore, note, stop),
     "By hand": (ask, tell),
-    "More": (methods, verify, import_, completion),
+    "More": (methods, verify, bench, import_, completion),
 }
 
 
