@@ -66,6 +66,31 @@ def mean_rank(scores: Scores, reps: int = REPS, *, missing: Missing = "drop", re
     return estimated(scores.methods, scores.present, numbers, "mean rank", scores.budgets, _said(scores, used, missing))
 
 
+def pool_ranks(scores: Scores, reps: int = REPS) -> Estimate:
+    """(M,) the mean over all budgets of the mean rank, over the tasks that all methods ran.
+
+    A rank is linear in who beats whom, so the budgets are averaged first and the runs drawn once.
+    """
+    values = np.round(scores.values, TIE)
+    there: Bools = np.any(~np.isnan(values), axis=-1)
+    used = np.flatnonzero(np.all(there.any(-1), axis=0))
+    lost = {}
+    for j in used:
+        full = [b for b in range(len(scores.budgets)) if (~np.isnan(values[:, j, :, b])).any(-1).all()]
+        lost[j] = np.mean([_beaten(values[:, j, :, b]) for b in full], axis=0) if full else None
+
+    def statistic(w: Floats, tasks: Floats) -> Floats:
+        total, count = np.zeros((len(w), len(scores.methods))), np.zeros((len(w), 1))
+        for j, table in lost.items():
+            if table is not None:
+                total += _ranks(table, there[:, j], w[:, :, j]) * tasks[:, j, None]
+                count += tasks[:, j, None]
+        return np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan)
+
+    numbers = bootstrap(statistic, scores.present, "rank over budgets", reps=reps)
+    return estimated(scores.methods, scores.present, numbers, "mean rank over log budget", ())
+
+
 def _said(scores: Scores, used: Bools, missing: Missing) -> tuple[str, ...]:
     """Who is missing where, in a line a task."""
     ran = scores.ran
