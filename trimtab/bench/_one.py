@@ -62,7 +62,7 @@ def _run(cell: Cell, task: Task, optimizer: Optimizer, limit: float, rows: Rows)
     if optimizer.package == "trimtab":
         run_study(optimizer, task, cell.seed, cell.budget, cell.workers, wall=limit, into=rows)
         return __version__
-    session = open_session(optimizer, task, cell.seed, cell.budget)
+    session = open_session(optimizer, task, cell.seed, cell.budget, again=True)
     try:
         run_session(
             session, task, cell.seed, cell.budget, cell.workers, takes=optimizer.takes, wall=limit, into=rows

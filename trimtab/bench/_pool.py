@@ -24,7 +24,7 @@ from typing import Any
 from trimtab.bench.cell import Cell, Result, from_json
 from trimtab.run._slots import THREADS
 
-RECYCLE = 20  # cells of one worker; a guess: importing takes half a second, and leaks of many packages show later
+RECYCLE = 60  # cells of one worker; a guess: importing all peers takes a minute, and leaks of packages show later
 LATE = 30.0  # seconds after its limit in which a worker may still answer by itself
 
 

@@ -20,6 +20,7 @@ import tempfile
 import threading
 import weakref
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import IO, Any
 
@@ -35,6 +36,10 @@ CALL_LIMIT = 600.0  # seconds for one suggestion: fifty times what the slowest k
 LAST_LINES = 12  # of stderr in a PeerCrashed
 THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "VECLIB_MAXIMUM", "BLIS")
 DROPPED = ("PYTHONPATH", "PYTHONHOME", "PYTHONWARNINGS", "PYTHONSTARTUP", "__PYVENV_LAUNCHER__")
+
+
+Started = tuple["subprocess.Popen[str]", Path, "queue.SimpleQueue[str]"]  # process, its folder, what it answers
+_SPARE: dict[tuple[Path, Path], Started] = {}  # processes that wait for a session; they end with this one's pipes
 
 
 class PeerCrashed(TrimtabError):
@@ -55,6 +60,8 @@ class PeerSession:
     python, adapter   the interpreter to run, and the file that speaks with the package
     begin             the first request, without its op
     limits            seconds for the start, and for each call after it
+    again             whether close() leaves the process to the next session of this adapter: importing some packages
+                      takes ten times as long as a run
     """
 
     def __init__(
@@ -67,26 +74,15 @@ class PeerSession:
         name: str = "the peer",
         constraints: bool = False,
         limits: tuple[float, float] = (START_LIMIT, CALL_LIMIT),
+        again: bool = False,
     ) -> None:
         self.seconds, self.version, self.name = 0.0, "", name
         self._translation, self._constraints, self._limit = translation, constraints, limits[1]
-        self._folder = Path(tempfile.mkdtemp(prefix="trimtab-peer-"))
+        self._place = (python, adapter) if again else None
+        self._started = (again and _SPARE.pop((python, adapter), None)) or _start(python)
+        self._process, self._folder, self._answers = self._started
         self._stderr = self._folder / "stderr.txt"
-        with self._stderr.open("wb") as stderr:
-            self._process = subprocess.Popen(
-                [str(python), "-u", str(HERE / "server.py")],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=stderr,
-                cwd=self._folder,  # packages that leave files behind leave them here
-                env=environment(python),
-                text=True,
-                encoding="utf-8",
-                start_new_session=True,  # Ctrl-C is for the bench, which then closes its sessions
-            )
-        self._answers: queue.SimpleQueue[str] = queue.SimpleQueue()
         self._end = weakref.finalize(self, _end, self._process, self._folder)
-        threading.Thread(target=_pump, args=(self._process.stdout, self._answers), daemon=True).start()
         begun = self._call({"op": "begin", "adapter": str(adapter), **begin}, limits[0])
         self.version, self._judges = str(begun.get("version", "")), begun.get("judges") is True
 
@@ -129,6 +125,11 @@ class PeerSession:
 
     def close(self) -> None:
         """Ends the process and removes what it left behind; a second time does nothing."""
+        if self._end.alive and self._place is not None and self._place not in _SPARE:
+            with suppress(PeerCrashed):  # then its process is gone, and the next session starts one
+                self._call({"op": "end"})
+                self._end.detach()
+                _SPARE[self._place] = self._started
         if self._end.alive:
             try:
                 self._send({"op": "close"})
@@ -199,6 +200,7 @@ def open_session(
     budget: float,
     *,
     limits: tuple[float, float] = (START_LIMIT, CALL_LIMIT),
+    again: bool = False,
 ) -> PeerSession:
     """The optimizer at work on the task. budget: in full evaluations, so that a method can plan for them."""
     from trimtab.bench import envs
@@ -227,9 +229,31 @@ def open_session(
     }
     adapter = HERE / f"adapter_{optimizer.package}.py"
     try:
-        return PeerSession(python, adapter, translation, begin, name=optimizer.name, constraints=knows, limits=limits)
+        return PeerSession(
+            python, adapter, translation, begin, name=optimizer.name, constraints=knows, limits=limits, again=again
+        )
     except MissingPeer as error:
         raise MissingPeer(f"{error}. Run: {envs.line(optimizer.env)}") from None
+
+
+def _start(python: Path) -> Started:
+    """A process that waits for its first request."""
+    folder = Path(tempfile.mkdtemp(prefix="trimtab-peer-"))
+    with (folder / "stderr.txt").open("wb") as stderr:
+        process = subprocess.Popen(
+            [str(python), "-u", str(HERE / "server.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=stderr,
+            cwd=folder,  # packages that leave files behind leave them here
+            env=environment(python),
+            text=True,
+            encoding="utf-8",
+            start_new_session=True,  # Ctrl-C is for the bench, which then closes its sessions
+        )
+    answers: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=_pump, args=(process.stdout, answers), daemon=True).start()
+    return process, folder, answers
 
 
 def environment(python: Path) -> dict[str, str]:
