@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from trimtab.bench._families import task, tasks
-from trimtab.bench.tasks.objectives import NAMES
+from trimtab.bench.tasks.objectives import NAMES, best_rate, network
 from trimtab.errors import MissingExtra, UnknownName
 from trimtab.space import Expression
 
@@ -56,10 +56,10 @@ def front_of(made):
     return None
 
 
-def values_of(made, X):
+def values_of(made, configs):
     """(n, m) goals of those that are feasible."""
-    names, limits = made.space.names, [Expression(text) for text in made.constraints]
-    rows = [made.measure(dict(zip(names, x, strict=True)), None, 0).metrics for x in X.tolist()]
+    limits = [Expression(text) for text in made.constraints]
+    rows = [made.measure(config, None, 0).metrics for config in configs]
     rows = [row for row in rows if all(row[limit.names[0]] <= 1e-9 for limit in limits)]
     return np.array([[row[goal.name] for goal in made.goals] for row in rows])
 
@@ -69,11 +69,11 @@ def volume(made, Y):
     return moocore.hypervolume((Y - ideal) / (nadir - ideal), ref=[1.1] * len(made.goals))
 
 
-@pytest.mark.parametrize("instance", [n for n in NAMES if n not in ("welded_beam", "disc_brake")])
+@pytest.mark.parametrize("instance", [n for n in NAMES if n not in ("welded_beam", "disc_brake", "network")])
 def test_best_is_the_volume_of_the_known_front(instance):
     made = task(f"objectives/{instance}")
     assert made.exact
-    Y = values_of(made, front_of(made))
+    Y = values_of(made, [dict(zip(made.space.names, x, strict=True)) for x in front_of(made).tolist()])
     Y = moocore.filter_dominated(Y)
     for j, goal in enumerate(made.goals):
         spread = goal.nadir - goal.ideal
@@ -89,7 +89,7 @@ def test_nothing_random_is_above_the_front(instance):
     made = task(f"objectives/{instance}")
     assert (made.name, made.kind) == (f"objectives/{instance}", "objectives")
     drawn = made.space.decode(made.space.sample(np.random.default_rng(0), 1000))
-    Y = values_of(made, np.array([list(config.values()) for config in drawn]))
+    Y = values_of(made, drawn)
     assert len(Y) > 20  # there are feasible ones
     assert volume(made, Y) < made.best
     assert (Y.min(axis=0) >= np.array([goal.ideal for goal in made.goals])).all()
@@ -148,6 +148,29 @@ def test_the_truss_at_its_ends():
     assert least == pytest.approx({"f1": made.goals[0].ideal, "f2": made.goals[1].nadir})
     most = made.measure({"a1": 3.0, "a2": 3.0, "a3": root, "a4": 3.0}, None, 0).metrics
     assert most == pytest.approx({"f1": made.goals[0].nadir, "f2": made.goals[1].ideal})
+
+
+def test_the_front_of_the_network_is_that_of_all_networks():
+    """Every width, depth, batch and activation at its best rate; the others are worse in error and no quicker."""
+    made = task("objectives/network")
+    grid = np.stack(np.meshgrid(np.arange(8, 513), np.arange(1, 9), 2 ** np.arange(4, 11), indexing="ij"), axis=-1)
+    grid = grid.reshape(-1, 3)
+    kinds = made.space.domains["activation"].labels
+    Y = np.concatenate([np.column_stack(network(*grid.T.astype(float), kind)) for kind in kinds])
+    on = np.flatnonzero(moocore.is_nondominated(Y))
+    assert [(Y[on, j].min(), Y[on, j].max()) for j in (0, 1)] == [(g.ideal, g.nadir) for g in made.goals]
+    assert volume(made, Y[on]) == pytest.approx(made.best, rel=1e-12)
+    configs = []
+    for i in on[::40].tolist():
+        width, layers, batch = grid[i % len(grid)].tolist()
+        rate = best_rate(batch)
+        configs.append(
+            {"width": width, "layers": layers, "batch": batch, "rate": rate, "activation": kinds[i // len(grid)]}
+        )
+    assert values_of(made, configs) == pytest.approx(Y[on[::40]], rel=1e-12)
+    off = values_of(made, [made.space.check({**config, "rate": config["rate"] * 1.5}) for config in configs])
+    assert (off[:, 0] > Y[on[::40], 0]).all()
+    assert off[:, 1] == pytest.approx(Y[on[::40], 1])
 
 
 def test_the_names():

@@ -1,4 +1,4 @@
-"""Several goals at once: test functions through pymoo, and three designs of machines.
+"""Several goals at once: test functions through pymoo, designs of machines, and a network that is to be good and quick.
 
 Idea    "zdt1-d10" is ZDT1 in ten dimensions, "dtlz2-d6-m3" has three goals. Every front is known: `best` is its
         hypervolume after (value - ideal) / (nadir - ideal), reference point 1.1. Where the front is a formula the
@@ -25,9 +25,9 @@ from trimtab._extras import need
 from trimtab.bench._families import Family
 from trimtab.bench.task import Config, Goal, Outcome, Task
 from trimtab.errors import UnknownName
-from trimtab.space import Float, Space
+from trimtab.space import Choice, Float, Int, Space
 
-Evaluate = Callable[[Any], tuple[Sequence[float], Sequence[float]]]  # x (d,) -> goals, limits (kept when <= 0)
+Evaluate = Callable[[list[Any]], tuple[Sequence[float], Sequence[float]]]  # values -> goals, limits (kept when <= 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,30 +65,34 @@ FRONTS: Mapping[str, Front] = {
     "welded_beam": Front((2.38095648, 0.00043904), (36.42088488, 0.015759165), 1.143483, exact=False),
     "four_bar_truss": Front((1237.8414230005442, 0.0027614237491539674), (2886.3695604244012, 0.04), 0.8891488),
     "disc_brake": Front((1.274, 1.139072039072039), (5.3067, 3.028168178853728), 1.01274, exact=False),
+    "network": Front(
+        (0.10303300858899106, -0.6020599913279624), (0.5482640687119285, 3.272313252240935), 0.8656328207609282
+    ),
 }
 NAMES = (
     *(f"zdt{k}-d10" for k in (1, 2, 3, 4, 6)),
     "zdt1-d30",
     *(f"dtlz{k}-d6-m{m}" for m in (2, 3) for k in (1, 2, 7)),
-    *("bnh", "osy", "tnk", "welded_beam", "four_bar_truss", "disc_brake"),
+    *("bnh", "osy", "tnk", "welded_beam", "four_bar_truss", "disc_brake", "network"),
 )
 LICENCE = "formulas; pymoo is Apache-2.0"
 
 
-def _task(instance: str, front: Front, names: Sequence[str], bounds: Any, limits: int, evaluate: Evaluate) -> Task:
-    """A task over floats from the function of an array and its bounds [(low, high), …]."""
+def _task(instance: str, front: Front, space: Mapping[str, Any], limits: int, evaluate: Evaluate) -> Task:
+    """A task from a function of the values of a configuration, in the order of the space."""
+    names = tuple(space)
     goals = tuple(
         Goal(f"f{j}", ideal=a, nadir=b) for j, (a, b) in enumerate(zip(front.ideal, front.nadir, strict=True), 1)
     )
 
     def measure(config: Config, budget: float | None, seed: int) -> Outcome:
-        values, kept = evaluate(np.array([config[n] for n in names], float))
+        values, kept = evaluate([config[n] for n in names])
         metrics = {goal.name: float(value) for goal, value in zip(goals, values, strict=True)}
         return Outcome(metrics | {f"g{j}": float(value) for j, value in enumerate(kept, 1)})
 
     return Task(
         f"objectives/{instance}",
-        Space({n: Float(low, high) for n, (low, high) in zip(names, bounds, strict=True)}),
+        Space(space),
         goals,
         measure,
         constraints=tuple(f"g{j} <= 0" for j in range(1, limits + 1)),
@@ -107,28 +111,28 @@ def _pymoo(instance: str, front: str, name: str, **words: int) -> Task:
     problem = import_module("pymoo.problems").get_problem(name, **words)
     low, high = (np.broadcast_to(np.asarray(side, float), problem.n_var).tolist() for side in (problem.xl, problem.xu))
 
-    def evaluate(x: Any) -> tuple[Sequence[float], Sequence[float]]:
-        out = problem.evaluate(x, return_as_dictionary=True)
+    def evaluate(x: list[Any]) -> tuple[Sequence[float], Sequence[float]]:
+        out = problem.evaluate(np.array(x, float), return_as_dictionary=True)
         return out["F"], out["G"] if problem.n_ieq_constr else ()
 
-    names = [f"x{j}" for j in range(problem.n_var)]
-    return _task(instance, FRONTS[front], names, zip(low, high, strict=True), problem.n_ieq_constr, evaluate)
+    space = {f"x{j}": Float(a, b) for j, (a, b) in enumerate(zip(low, high, strict=True))}
+    return _task(instance, FRONTS[front], space, problem.n_ieq_constr, evaluate)
 
 
-# ── designs ──────────────────────────────────────────────────────────────────
+# ── our own ──────────────────────────────────────────────────────────────────
 
 
 def _four_bar_truss() -> Task:
     """Volume of a truss of four bars against how far its joint gives way; the areas of the bars are searched."""
     root, force, modulus, length = math.sqrt(2), 10.0, 2e5, 200.0
 
-    def evaluate(x: Any) -> tuple[Sequence[float], Sequence[float]]:
+    def evaluate(x: list[Any]) -> tuple[Sequence[float], Sequence[float]]:
         a, b, c, d = x
         volume = length * (2 * a + root * b + math.sqrt(c) + d)
         return (volume, force * length / modulus * (2 / a + 2 * root / b - 2 * root / c + 2 / d)), ()
 
-    bounds = ((1.0, 3.0), (root, 3.0), (root, 3.0), (1.0, 3.0))
-    return _task("four_bar_truss", FRONTS["four_bar_truss"], ("a1", "a2", "a3", "a4"), bounds, 0, evaluate)
+    space = {"a1": Float(1, 3), "a2": Float(root, 3), "a3": Float(root, 3), "a4": Float(1, 3)}
+    return _task("four_bar_truss", FRONTS["four_bar_truss"], space, 0, evaluate)
 
 
 def _disc_brake() -> Task:
@@ -137,7 +141,7 @@ def _disc_brake() -> Task:
     Limits: distance of the radii, pressure, temperature, torque.
     """
 
-    def evaluate(x: Any) -> tuple[Sequence[float], Sequence[float]]:
+    def evaluate(x: list[Any]) -> tuple[Sequence[float], Sequence[float]]:
         inner, outer, force, surfaces = x
         square = outer**2 - inner**2 or 1e-9  # equal radii are no brake (the first limit says so) and no error either
         mean = (outer**2 + outer * inner + inner**2) / (outer + inner)  # (outer³ - inner³) / (outer² - inner²)
@@ -150,19 +154,65 @@ def _disc_brake() -> Task:
         )
         return goals, limits
 
-    names = ("inner", "outer", "force", "surfaces")
-    bounds = ((55.0, 80.0), (75.0, 110.0), (1000.0, 3000.0), (11.0, 20.0))
-    return _task("disc_brake", FRONTS["disc_brake"], names, bounds, 4, evaluate)
+    space = {
+        "inner": Float(55, 80),
+        "outer": Float(75, 110),
+        "force": Float(1000, 3000),
+        "surfaces": Float(11, 20),
+    }
+    return _task("disc_brake", FRONTS["disc_brake"], space, 4, evaluate)
 
 
-_DESIGNS: Mapping[str, Callable[[], Task]] = {"four_bar_truss": _four_bar_truss, "disc_brake": _disc_brake}
+def _network() -> Task:
+    """Error of a network against log10 of the seconds that it takes: whole numbers, powers of two, a log scale, labels.
+
+    The rate matters for the error only, and its best value goes with the batch; so the front is one of finitely many
+    networks, each at its best rate.
+    """
+
+    def evaluate(x: list[Any]) -> tuple[Sequence[float], Sequence[float]]:
+        width, layers, batch, rate, activation = x
+        error, seconds = network(width, layers, batch, activation)
+        off = math.log10(rate / best_rate(batch))
+        return (error + 0.5 * (1 - math.exp(-(off**2) / 4)), seconds), ()
+
+    space = {
+        "width": Int(8, 512, log=True),
+        "layers": Int(1, 8),
+        "batch": Int(16, 1024, log=2),
+        "rate": Float(1e-5, 1.0, log=True),
+        "activation": Choice(list(_ACTIVATIONS)),
+    }
+    return _task("network", FRONTS["network"], space, 0, evaluate)
+
+
+_ACTIVATIONS = {"relu": (0.01, 1.0), "tanh": (0.03, 1.1), "gelu": (0.0, 1.2)}  # what it adds to error, costs in time
+
+
+def network(width: Any, layers: Any, batch: Any, activation: str) -> tuple[Any, Any]:
+    """Error, and the logarithm of the seconds, at the best rate; numbers or arrays."""
+    worse, slower = _ACTIVATIONS[activation]
+    deep = 1 + np.log2(width / 8)  # wider ones may be deeper
+    error = 0.05 + 1.2 * width**-0.5 + 0.008 * (layers - deep) ** 2 + 0.004 * np.log2(batch / 64) ** 2 + worse
+    return error, np.log10(slower * layers * (width / 8) ** 1.3 * (64 / batch) ** 0.5)
+
+
+def best_rate(batch: float) -> float:
+    return 3e-3 * math.sqrt(batch / 64)
+
+
+_OWN: Mapping[str, Callable[[], Task]] = {
+    "four_bar_truss": _four_bar_truss,
+    "disc_brake": _disc_brake,
+    "network": _network,
+}
 _PLAIN = ("bnh", "osy", "tnk", "welded_beam")
 
 
 def _make(instance: str, data: Path | None) -> Task:
     """Also other dimensions than those of NAMES: "zdt4-d5"."""
-    if instance in _DESIGNS:
-        return _DESIGNS[instance]()
+    if instance in _OWN:
+        return _OWN[instance]()
     if instance in _PLAIN:
         return _pymoo(instance, instance, instance)
     if found := re.fullmatch(r"(zdt[12346])-d([1-9]\d*)", instance):
@@ -178,7 +228,7 @@ def _make(instance: str, data: Path | None) -> Task:
 
 FAMILY = Family(
     "objectives",
-    "two and three goals: ZDT, DTLZ, constrained ones, designs of machines",
+    "two and three goals: ZDT, DTLZ, constrained ones, designs of machines, a network",
     lambda data: NAMES,
     _make,
     licence=LICENCE,
