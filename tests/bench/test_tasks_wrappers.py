@@ -10,7 +10,20 @@ from trimtab.bench.tasks.wrappers import Diverged, WrapperError, wrapped
 from trimtab.errors import UnknownName
 from trimtab.space import Expression
 
-PLAIN = ("branin_cat", "hartmann6", "mixed_sphere", "tree", "h6_in_20d", "branin_con", "curves_hard", "zdt1_d5")
+PLAIN = (
+    "fixtures/branin_cat",
+    "fixtures/hartmann6",
+    "fixtures/mixed_sphere",
+    "fixtures/tree",
+    "fixtures/h6_in_20d",
+    "fixtures/branin_con",
+    "fixtures/curves_hard",
+    "fixtures/zdt1_d5",
+    "analytic/cash",
+    "analytic/layers",
+    "analytic/training",
+    "analytic/levy4_100d",
+)
 
 
 def draws(made, n, seed=0):
@@ -21,8 +34,8 @@ def draws(made, n, seed=0):
 @pytest.mark.parametrize("wrapper", ["noise=0.1", "constrained", "crash", "noise=0.1~constrained~crash"])
 @pytest.mark.parametrize("plain", PLAIN)
 def test_a_wrapped_name_makes_the_same_task_again(plain, wrapper):
-    made = task(f"fixtures/{plain}~{wrapper}")
-    assert made.name == f"fixtures/{plain}~{wrapper}"
+    made = task(f"{plain}~{wrapper}")
+    assert made.name == f"{plain}~{wrapper}"
     again = task(made.name)
     for config in draws(made, 10):
         try:
@@ -79,7 +92,7 @@ def test_curve_and_measure_agree(wrapper):
 
 @pytest.mark.parametrize("plain", PLAIN)
 def test_about_half_is_feasible_and_the_optimum_is_in_it(plain):
-    made = task(f"fixtures/{plain}~constrained")
+    made = task(f"{plain}~constrained")
     limit = Expression(made.constraints[-1])
     held = [limit.holds(made.measure(c, None, 0).metrics) for c in draws(made, 1000, 2)]
     assert 0.4 < np.mean(held) < 0.6
@@ -94,7 +107,7 @@ def test_about_half_is_feasible_and_the_optimum_is_in_it(plain):
 
 @pytest.mark.parametrize("plain", PLAIN)
 def test_a_seventh_crashes_and_the_optimum_does_not(plain):
-    made = task(f"fixtures/{plain}~crash")
+    made = task(f"{plain}~crash")
 
     def crashes(config):
         try:
@@ -144,3 +157,33 @@ def test_what_no_wrapper_is(wrapper, error, words):
     with pytest.raises(error) as caught:
         wrapped(task("fixtures/hartmann6"), wrapper)
     assert words in str(caught.value)
+
+
+def test_the_scale_of_the_noise_is_taken_once_a_process(monkeypatch):
+    """A task is made anew for every cell, and 200 real trainings before each cell would be a nuisance."""
+    from trimtab.bench.tasks import wrappers
+
+    counted = []
+    measured = wrappers._measured_spreads
+    monkeypatch.setattr(wrappers, "_KNOWN", {})
+    monkeypatch.setattr(wrappers, "_measured_spreads", lambda made: counted.append(made.name) or measured(made))
+    for _ in range(3):
+        made = task("fixtures/hartmann6~noise=0.3")
+        assert counted == [] or len(counted) == 1
+        made.measure(made.optimum, None, 0)
+    assert counted == ["fixtures/hartmann6"]
+
+
+def test_failures_are_left_out_of_the_scale():
+    plain, crashing = task("fixtures/hartmann6~noise=0.1"), task("fixtures/hartmann6~crash~noise=0.1")
+    config = next(c for c in draws(plain, 100) if not _fails(crashing, c))
+    sizes = [abs(made.measure(config, None, 0).metrics["y"] - made.true(config)["y"]) for made in (plain, crashing)]
+    assert all(0 < size < 1 for size in sizes)
+
+
+def test_a_plateau_has_a_scale_too():
+    from trimtab.bench.tasks.wrappers import _spread
+
+    assert _spread(np.array([0.0, 0.0, 0.0, 0.0, 0.0, 7.0])) == 7
+    assert _spread(np.arange(5.0)) == 2
+    assert _spread(np.array([])) == 0

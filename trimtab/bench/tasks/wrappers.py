@@ -2,8 +2,8 @@
 
 Idea    "family/instance~noise=0.1" is the task with something around its measure(). What is added follows from the
         task's name alone, so the wrapped name makes the same task again in any process. The region that is cut off (or
-        left) is a ball: all that is near a random configuration by city-block distance, each parameter with a random
-        weight of its own. That works for numbers, labels and conditions alike.
+        left) is a ball: all that is near a random place by city-block distance, each parameter with a random weight of
+        its own. That works for numbers, labels and conditions alike.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache
 from typing import Any
 
 import numpy as np
@@ -52,14 +51,10 @@ def _noisy(task: Task, wrapper: str, value: str | None) -> Task:
     share = _share(wrapper, value)
     goals = [goal.name for goal in task.goals]
 
-    @cache
-    def scales() -> tuple[float, ...]:  # only when first measured: making a task must stay cheap
-        return tuple(share * spread for spread in _spreads(task))
-
     def blurred(outcome: Outcome, config: Config, step: float | None, seed: int) -> Outcome:
         full = task.fidelity is None or step is None or step >= task.fidelity.high
         words = ("noise", task.name, task.space.key(config), "full" if full else float(step or 0))
-        shifts = np.array(scales()) * rng_for(seed, *words).standard_normal(len(goals))
+        shifts = share * np.array(_spreads(task)) * rng_for(seed, *words).standard_normal(len(goals))
         moved = {name: outcome.metrics[name] + shift for name, shift in zip(goals, shifts.tolist(), strict=True)}
         return replace(outcome, metrics={**outcome.metrics, **moved})
 
@@ -92,8 +87,21 @@ def _share(wrapper: str, value: str | None) -> float:
     return share
 
 
-def _spreads(task: Task) -> list[float]:
-    """For each goal the interquartile range of random evaluations; those that fail are left out."""
+def _spreads(task: Task) -> tuple[float, ...]:
+    """For each goal the interquartile range of random evaluations; those that fail are left out.
+
+    Only taken when a task is first measured, and once a process: a task is made anew for every cell.
+    """
+    key = (task.name, task.revision, task.space, task.best)
+    if key not in _KNOWN:
+        _KNOWN[key] = _measured_spreads(task)
+    return _KNOWN[key]
+
+
+_KNOWN: dict[tuple[object, ...], tuple[float, ...]] = {}
+
+
+def _measured_spreads(task: Task) -> tuple[float, ...]:
     rng, rows = rng_for(0, "spread", task.name), list[list[float]]()
     for i in range(DRAWS):
         config = task.space.sample_config(rng)
@@ -103,7 +111,7 @@ def _spreads(task: Task) -> list[float]:
             continue
         rows.append([outcome.metrics[goal.name] for goal in task.goals])
     table = np.array(rows).reshape(len(rows), len(task.goals))
-    return [_spread(column[np.isfinite(column)]) for column in table.T]
+    return tuple(_spread(column[np.isfinite(column)]) for column in table.T)
 
 
 def _spread(values: Any) -> float:
@@ -120,7 +128,7 @@ def _spread(values: Any) -> float:
 def _constrained(task: Task, wrapper: str, value: str | None) -> Task:
     """A metric `excess` that must not be above 0: about half of the space is infeasible.
 
-    Feasible is what is near a random configuration. Where the task's optimum is known it is among the feasible ones,
+    Feasible is what is near a random place. Where the task's optimum is known it is among the feasible ones,
     and so `best` stays; else `best` is a bound that the feasible part may not reach, and `exact` is off.
     """
     _bare(wrapper, value)
@@ -153,7 +161,7 @@ def _constrained(task: Task, wrapper: str, value: str | None) -> Task:
 
 
 def _crashing(task: Task, wrapper: str, value: str | None) -> Task:
-    """An evaluation raises in about 15 % of the space, around a random configuration but not at a known optimum."""
+    """An evaluation raises in about 15 % of the space, around a random place but not at a known optimum."""
     _bare(wrapper, value)
     outside = _ball(task, "crash", 0.15, optimum_in=False)
 
@@ -192,7 +200,8 @@ def _ball(task: Task, use: str, share: float, *, optimum_in: bool) -> Callable[[
     X = space.sample(rng, 1000)
     optimum = None if task.optimum is None else space.encode([task.optimum])
     tried: list[tuple[float, Any, Any, float]] = []
-    for anchor in space.sample(rng, ANCHORS):
+    for _ in range(ANCHORS):
+        anchor = np.array([rng.integers(c.n) if c.kind == "choice" else rng.random() for c in space.columns], float)
         weight = rng.exponential(size=space.d)
         far = _distances(space, X, anchor, weight)
         radius = float(np.quantile(far, share))
@@ -213,11 +222,10 @@ def _ball(task: Task, use: str, share: float, *, optimum_in: bool) -> Callable[[
 
 
 def _distances(space: Space, X: Any, anchor: Any, weight: Any) -> Any:
-    """(n,) weighted city-block distances from `anchor`: labels count 0 or 1, what only one of the two has counts ½."""
+    """(n,) weighted city-block distances from `anchor`: labels count 0 or 1, what is inactive counts ½."""
     labels = np.array([column.kind == "choice" for column in space.columns])
     apart = np.where(labels, np.not_equal(X, anchor).astype(float), np.abs(X - anchor))
-    gone = np.isnan(X).astype(float) + np.isnan(anchor)
-    return np.where(gone == 2, 0.0, np.where(gone == 1, 0.5, apart)) @ (weight / weight.sum())
+    return np.where(np.isnan(X), 0.5, apart) @ (weight / weight.sum())
 
 
 WRAPPERS: Mapping[str, Callable[[Task, str, str | None], Task]] = {
