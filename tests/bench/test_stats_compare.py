@@ -138,13 +138,16 @@ def test_verdict_needs_three_runs_and_common_tasks() -> None:
     assert "no interval" in few.line()
     apart = np.full((2, 2, 3), np.nan)
     apart[0, 0] = apart[1, 1] = 0.5
-    assert verdict(scores(apart), "m0", "m1").line() == "m0 and m1 ran no task in common: can't tell."
+    want = "Can't tell m0 from m1: they share no task at 100 evaluations."
+    assert verdict(scores(apart), "m0", "m1").line() == want
 
 
 def test_the_sentence() -> None:
     line = verdict(scores(noisy(0.6)), "m0", "m1").line()
     assert line.startswith("m0 is better than m1: 0.6")
     assert line.endswith("at 100 evaluations; 12 tasks, 240 runs, p by task 0.00049.")
+    line = verdict(scores(noisy(0.3, tasks=1)), "m0", "m1").line()
+    assert line.endswith("; 1 task, 20 runs, too few tasks for a test by task.")
 
 
 def test_verdicts_are_corrected_for_their_number() -> None:

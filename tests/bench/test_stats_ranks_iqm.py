@@ -10,7 +10,15 @@ from numpy.typing import NDArray
 
 from trimtab.bench.cell import Cell, Result
 from trimtab.bench.report.estimate import bootstrap, draws, too_few
-from trimtab.bench.report.iqm import improvement, improvements, interquartile_mean, iqm, optimality_gap, profile
+from trimtab.bench.report.iqm import (
+    chances,
+    improvement,
+    improvements,
+    interquartile_mean,
+    iqm,
+    optimality_gap,
+    profile,
+)
 from trimtab.bench.report.ranks import expected_ranks, mean_rank, task_ranks
 from trimtab.bench.report.scores import Scores, gather
 
@@ -126,6 +134,19 @@ def test_probability_of_improvement_by_hand() -> None:
 def test_improvement_is_over_the_tasks_of_both() -> None:
     values = np.array([[[0.1, 0.1, 0.1], [0.9, 0.9, 0.9]], [[0.2, 0.2, 0.2], [np.nan] * 3]])
     assert improvement(scores(values), "m0", "m1", reps=0).values.item() == 1.0
+
+
+def test_all_chances_at_once_are_those_of_the_pairs() -> None:
+    values = np.random.default_rng(8).integers(0, 6, (4, 5, 6)) / 8
+    values[0, 0] = np.nan
+    values[1, :, 4:] = np.nan
+    s = scores(values)
+    found = chances(s, reps=2000)
+    np.testing.assert_allclose(found.values + found.values.T, 1.0)
+    for a, b in ((0, 1), (1, 0), (2, 3)):
+        one = improvement(s, f"m{a}", f"m{b}").interval(f"m{a}")
+        assert found.values[a, b] == pytest.approx(one.value)
+        assert (found.lo[a, b], found.hi[a, b]) == pytest.approx((one.lo, one.hi), abs=0.03)
 
 
 def test_profile_and_gap() -> None:

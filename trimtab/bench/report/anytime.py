@@ -24,6 +24,7 @@ from trimtab.bench.report.estimate import (
     draws,
     estimated,
     percentiles,
+    plain,
     weighted_mean,
 )
 from trimtab.bench.report.ranks import pool_ranks
@@ -64,7 +65,8 @@ class Anytime:
     span: tuple[float, float]
 
     def to_json(self) -> dict[str, Any]:
-        return {name: getattr(self, name).to_json() for name in ("auc_log", "auc_lin", "rank_auc")} | {
+        estimates = {name: getattr(self, name).to_json() for name in ("auc_log", "auc_lin", "rank_auc")}
+        return {**estimates, "span": plain(self.span)}
             "span": self.span
         }
 

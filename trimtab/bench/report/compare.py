@@ -78,15 +78,17 @@ class Verdict:
 
     def line(self) -> str:
         """The sentence."""
-        if not self.n_tasks:
-            return f"{self.method} and {self.against} ran no task in common: {self.word}."
-        between = "no interval" if np.isnan(self.lo) else f"{self.lo:.2f} to {self.hi:.2f}"
         at = f"{self.budget:g} {self.unit}" if self.unit != "share" else f"{100 * self.budget:g} % of the budget"
+        if not self.n_tasks:
+            return f"Can't tell {self.method} from {self.against}: they share no task at {at}."
+        between = "no interval" if np.isnan(self.lo) else f"{self.lo:.2f} to {self.hi:.2f}"
         what = f"{self.method} is {self.word} than {self.against}"
         if self.word == "can't tell":
             what = f"Can't tell {self.method} from {self.against}"
-        of = f"{self.n_tasks} tasks, {self.n_runs} runs, p by task {self.p:.2g}"
-        return f"{what}: {self.ratio:.2f} times its regret ({between}) at {at}; {of}."
+        of = f"{self.n_tasks} task{'s' * (self.n_tasks != 1)}, {self.n_runs} runs"
+        least = 2.0 ** (1 - self.n_tasks)
+        test = f"p by task {self.p:.2g}" if least <= ALPHA else "too few tasks for a test by task"
+        return f"{what}: {self.ratio:.2f} times its regret ({between}) at {at}; {of}, {test}."
 
     def to_json(self) -> dict[str, Any]:
         told: dict[str, Any] = plain(asdict(self))

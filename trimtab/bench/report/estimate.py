@@ -111,7 +111,7 @@ def bootstrap(
     """
     whole = present / np.maximum(present.sum(-1, keepdims=True), 1)
     value = statistic(whole[None], np.ones((1, present.shape[1])))[0]
-    if not reps:
+    if not reps or not present.size:
         return value, np.full_like(value, np.nan), np.full_like(value, np.nan)
     parts = [statistic(*w) for w in draws(present, reps, *words, lean=lean, resample_tasks=resample_tasks)]
     lo, hi = percentiles(np.concatenate(parts))
@@ -154,11 +154,29 @@ def weighted_mean(values: Floats, weights: Floats, tasks: Floats) -> Floats:
 
     What was not run (NaN) counts nowhere; a method without a run at a budget is NaN.
     """
-    cells = cell_means(values, weights)  # (k, M, T, B)
-    there = ~np.isnan(cells)
-    total = np.einsum("kt,kmtb->kmb", tasks, np.where(there, cells, 0.0))
-    count = np.einsum("kt,kmtb->kmb", tasks, there.astype(float))
-    return np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan)
+    k, m, t, r = weights.shape
+    out = np.empty((k, m, values.shape[-1]))
+    for there, budgets in patterns(values):
+        w = weights * there
+        drawn = w.sum(-1, keepdims=True)
+        w *= (tasks[:, None] / np.where(drawn[..., 0] > 0, drawn[..., 0], 1.0))[..., None]
+        count = np.einsum("kt,kmt->mk", tasks, (drawn[..., 0] > 0).astype(float))
+        known = np.where(there[..., None], values[..., budgets], 0.0).reshape(m, t * r, len(budgets))
+        total = np.moveaxis(w.reshape(k, m, t * r), 0, 1) @ known  # (M, k, budgets): one product a method
+        mean = np.where(count[..., None] > 0, total / np.where(count > 0, count, 1.0)[..., None], np.nan)
+        out[:, :, budgets] = np.moveaxis(mean, 0, 1)
+    return out
+
+
+def patterns(values: Floats) -> Iterator[tuple[Bools, list[int]]]:
+    """The runs that there are (M, T, R), and at which budgets of values (M, T, R, B): mostly one pattern for all."""
+    there = ~np.isnan(values)
+    left = list(range(values.shape[-1]))
+    while left:
+        first = there[..., left[0]]
+        same = [b for b in left if b == left[0] or np.array_equal(there[..., b], first)]
+        yield first, same
+        left = [b for b in left if b not in same]
 
 
 def cell_means(values: Floats, weights: Floats) -> Floats:

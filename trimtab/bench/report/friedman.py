@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import combinations
 from typing import Any, Literal
 
@@ -100,6 +101,7 @@ def friedman(matrix: Floats) -> Friedman:
     return Friedman(told, chi2, p_chi2, f, float(stats.f.sf(f, k - 1, (k - 1) * (n - 1))), n, k)
 
 
+@lru_cache(maxsize=64)  # the quantile is an integral that takes a second
 def critical_difference(k: int, n: int, alpha: float = ALPHA) -> float:
     """Nemenyi's: mean ranks of k methods on n tasks that differ by less can't be told apart."""
     from scipy.stats import studentized_range

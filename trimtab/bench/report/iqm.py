@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.bench.report.estimate import REPS, Estimate, bootstrap, estimated, too_few, weighted_mean
+from trimtab.bench.report.estimate import REPS, Bools, Estimate, bootstrap, estimated, too_few, weighted_mean
 from trimtab.bench.report.scores import Scores
 
 Floats = NDArray[np.float64]
@@ -30,7 +30,7 @@ def interquartile_mean(values: Floats, weights: Floats | None = None) -> float:
     """
     flat = np.asarray(values, float).ravel()
     w = np.ones_like(flat) if weights is None else np.asarray(weights, float).ravel()
-    return float(_middle(flat, w[None])[0])
+    return float(_middle(flat, w[:, None])[0])
 
 
 def trimmed(values: Floats, weights: Floats, tasks: Floats) -> Floats:
@@ -38,29 +38,32 @@ def trimmed(values: Floats, weights: Floats, tasks: Floats) -> Floats:
     k, m = weights.shape[:2]
     out = np.empty((k, m, values.shape[-1]))
     for i in range(m):
-        w = (weights[:, i] * tasks[:, :, None]).reshape(k, -1)
+        w = np.ascontiguousarray((weights[:, i] * tasks[:, :, None]).reshape(k, -1).T)
         for b in range(values.shape[-1]):
             out[:, i, b] = _middle(values[i, :, :, b].ravel(), w)
     return out
 
 
 def _middle(values: Floats, weights: Floats) -> Floats:
-    """(k,) mean of the middle half of the weight: values (n,), weights (k, n)."""
+    """(k,) mean of the middle half of the weight: values (n,), weights (n, k)."""
     kept = np.flatnonzero(~np.isnan(values))
     if not kept.size:
-        return np.full(len(weights), np.nan)
+        return np.full(weights.shape[1], np.nan)
     order = kept[np.argsort(values[kept], kind="stable")]
-    v, w = values[order], weights[:, order]
-    upto = np.cumsum(w, axis=1)
-    total = upto[:, -1:]
+    v = values[order]
+    upto = np.cumsum(weights[order], axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        edge = np.clip(upto / total, 0.25, 0.75)  # NaN for a draw without weight
-    share = np.diff(edge, axis=1, prepend=0.25) / 0.5
-    if np.isinf(v).any():  # 0 * inf is no number: an infinite value counts only if any of it is in the middle
-        endless = np.isinf(v)
-        tail = np.where((share[:, endless] > 0).any(axis=1), np.inf, 0.0)
-        return share[:, ~endless] @ v[~endless] + tail
-    return share @ v
+        upto /= upto[-1].copy()  # NaN for a draw without weight
+    np.clip(upto, 0.25, 0.75, out=upto)
+    endless = np.isinf(v)
+    if endless.any():  # 0 * inf is no number: an infinite value counts only if any of it is in the middle
+        share = np.diff(upto, axis=0, prepend=0.25) / 0.5
+        tail = np.where((share[endless] > 0).any(axis=0), np.inf, 0.0)
+        found: Floats = v[~endless] @ share[~endless] + tail
+        return found
+    # sum of v[i] * (upto[i] - upto[i - 1]), summed by parts
+    found = (0.75 * v[-1] - 0.25 * v[0] - np.diff(v) @ upto[:-1] + 0.0 * upto[-1]) / 0.5
+    return found
 
 
 def iqm(scores: Scores, reps: int = REPS, *, lean: bool = True, resample_tasks: bool = False) -> Estimate:
@@ -107,16 +110,47 @@ def improvement(scores: Scores, x: str, y: str, reps: int = REPS) -> Estimate:
 
 def improvements(scores: Scores, budget: int = -1) -> Floats:
     """(M, M) P(row's run beats column's run), mean over the tasks that both ran; ½ on the diagonal."""
+    return chances(scores, budget, reps=0).values
+
+
+def chances(scores: Scores, budget: int = -1, reps: int = REPS) -> Estimate:
+    """The same with intervals, all pairs at once: values, lo, hi (M, M)."""
     m = len(scores.methods)
-    whole = scores.present / np.maximum(scores.present.sum(-1, keepdims=True), 1)
-    tasks = np.ones((1, len(scores.tasks)))
-    out = np.full((m, m), 0.5)
-    for i in range(m):
-        for j in range(i):
-            U = _wins(scores.values[i, ..., budget, None], scores.values[j, ..., budget, None])
-            out[i, j] = _chance(U, whole[None, i], whole[None, j], tasks)[0, 0]
-            out[j, i] = 1.0 - out[i, j]
-    return out
+    values = np.round(scores.values[..., budget], TIE)  # (M, T, R)
+    there: Bools = ~np.isnan(values)
+
+    def statistic(w: Floats, tasks: Floats) -> Floats:
+        total, count = np.zeros((len(w), m, m)), np.zeros((len(w), m, m))
+        for j in range(len(scores.tasks)):
+            won, both = _pairs(values[:, j], there[:, j], w[:, :, j])
+            total += won * tasks[:, j, None, None]
+            count += both * tasks[:, j, None, None]
+        return np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan)
+
+    numbers = bootstrap(statistic, scores.present, "chances", reps=reps)
+    for number in numbers:
+        np.fill_diagonal(number, 0.5)
+    return estimated(scores.methods, scores.present, numbers, "P(row better than column)", range(m))
+
+
+def _pairs(values: Floats, there: Bools, weights: Floats) -> tuple[Floats, Floats]:
+    """(k, M, M) how much each method wins of each on one task, and whether both were drawn there.
+
+    values, there (M, R), weights (k, M, R).
+    """
+    k, m, r = weights.shape
+    w = weights * there
+    total = w.sum(-1, keepdims=True)
+    w = w / np.where(total > 0, total, 1.0)
+    flat = values.ravel()
+    with np.errstate(invalid="ignore"):
+        beats = (flat[:, None] < flat[None]) + 0.5 * (flat[:, None] == flat[None])  # (M·R, M·R)
+    won = np.empty((k, m, m))
+    for i in range(m):  # against all runs of method i at once
+        column = beats[:, i * r : (i + 1) * r]
+        won[:, :, i] = ((w[:, i] @ column.T).reshape(k, m, r) * w).sum(-1)
+    drawn = total[..., 0] > 0
+    return won, (drawn[:, :, None] & drawn[:, None]).astype(float)
 
 
 def _wins(x: Floats, y: Floats) -> Floats:

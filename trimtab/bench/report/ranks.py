@@ -52,14 +52,18 @@ def mean_rank(scores: Scores, reps: int = REPS, *, missing: Missing = "drop", re
     values = np.round(scores.values, TIE)
     there: Bools = ~np.isnan(values)
     used: Bools = np.all(there.any(2), axis=0) if missing == "drop" else np.any(there, axis=(0, 2))  # (T, B)
+    tables: dict[int, dict[int, Floats]] = {}
+    for j, b in np.argwhere(used):
+        tables.setdefault(j, {})[b] = _beaten(values[:, j, :, b])
 
     def statistic(w: Floats, tasks: Floats) -> Floats:
         total = np.zeros((len(w), len(scores.methods), len(scores.budgets)))
         count = np.zeros((len(w), 1, len(scores.budgets)))
-        for j, b in np.argwhere(used):
-            ranks = _ranks(_beaten(values[:, j, :, b]), there[:, j, :, b], w[:, :, j])
-            total[:, :, b] += ranks * tasks[:, j, None]
-            count[:, :, b] += tasks[:, j, None]
+        for j, losses in tables.items():
+            for b, lost in losses.items():
+                ranks = _ranks(lost, there[:, j, :, b], w[:, :, j])
+                total[:, :, b] += ranks * tasks[:, j, None]
+                count[:, :, b] += tasks[:, j, None]
         return np.where(count > 0, total / np.where(count > 0, count, 1.0), np.nan)
 
     numbers = bootstrap(statistic, scores.present, "ranks", reps=reps, resample_tasks=resample_tasks)
@@ -123,7 +127,7 @@ def _ranks(lost: Floats, there: Bools, weights: Floats) -> Floats:
     """(k, M) from losses (M·R, M·R), runs (M, R) and weights (k, M, R) that sum to 1 over a method's runs."""
     k, m, r = weights.shape
     some = there.any(1)
-    w = weights * there
+    w = np.ascontiguousarray(weights * there)
     total = w.sum(-1, keepdims=True)
     # a draw of nothing but runs that were not given this much says nothing: all that were count alike
     w = np.where(total > 0, w / np.where(total > 0, total, 1.0), there / np.maximum(there.sum(-1, keepdims=True), 1))

@@ -142,9 +142,12 @@ def ecdf(
             runs, name = both.present[i, j], both.tasks[j]
             drawn = restarts(found[i, j, runs], lengths[i, j, runs], samples, both.methods[i], name)
             times[i, j] = drawn / (dimensions or {}).get(name, 1)
-    flat = times.reshape(m, -1)
+    flat = times.reshape(m, t * len(targets) * samples)
     top = float(np.max(flat, where=np.isfinite(flat), initial=1.0))
     grid = np.geomspace(min(1.0, top), max(top, 1.0), 101) if x is None else np.asarray(x, float)
+    if not flat.size:  # nobody shares a task
+        none = np.full(m, np.nan)
+        return Ecdf(both.methods, grid, np.full((m, len(grid)), np.nan), none, none)
     y = np.stack([(flat <= b).mean(axis=1) for b in grid], axis=1)
     late = np.log10(np.minimum(flat, grid[-1])).mean(axis=1)
     return Ecdf(both.methods, grid, y, np.isfinite(flat).mean(axis=1), late)

@@ -152,7 +152,7 @@ def gather(
     kept, old = latest(results)
     norm_of = norm_finder(norms, kept)
     kept, lost = readable(kept, norm_of, goals)
-    methods = tuple(dict.fromkeys(method_name(r) for r in kept))
+    methods = tuple(sorted({method_name(r) for r in kept}))  # cells end in any order: no number may depend on it
     tasks = tuple(sorted({r.cell.task for r in kept}))
     seeds = tuple(sorted({r.cell.seed for r in kept}))
     worth = [values_of(r, goals) for r in kept]
