@@ -67,8 +67,6 @@ class Anytime:
     def to_json(self) -> dict[str, Any]:
         estimates = {name: getattr(self, name).to_json() for name in ("auc_log", "auc_lin", "rank_auc")}
         return {**estimates, "span": plain(self.span)}
-            "span": self.span
-        }
 
 
 def anytime(scores: Scores, low: float | None = None, reps: int = REPS) -> Anytime:
