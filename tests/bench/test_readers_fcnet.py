@@ -180,6 +180,8 @@ def test_a_grid_with_a_row_missing(broken: Path) -> None:
         (lambda group, key: _replaced(group[key], "valid_mse", np.full((4, 100), np.nan)), "NaN in every repetition"),
         (lambda group, key: _replaced(group[key], "final_test_error", np.full(4, np.nan)), "NaN, or a runtime"),
         (lambda group, key: _replaced(group[key], "runtime", np.zeros(4)), "NaN, or a runtime"),
+        (lambda group, key: _replaced(group[key], "runtime", 7.0), r"runtime of .* has the shape"),
+        (lambda group, key: _replaced(group[sorted(group)[0]], "valid_mse", "text"), "holds object. Expected: numbers"),
     ],
 )
 def test_wrong_files_are_refused(broken: Path, change: Any, message: str) -> None:
