@@ -11,7 +11,7 @@ import pytest
 
 from trimtab.bench._families import task, tasks
 from trimtab.bench.readers._files import MissingData, WrongFile
-from trimtab.bench.readers.nasbench import EDGES, OPERATIONS, WIDTHS, canonical, first_of_class
+from trimtab.bench.readers.nasbench import EDGES, OPERATIONS, WIDTHS, canonical, export, first_of_class
 
 CELLS = list(product(OPERATIONS, repeat=6))
 NETWORKS = list(product(WIDTHS, repeat=5))
@@ -212,3 +212,42 @@ def test_too_few_truncated_or_missing(tmp_path: Path) -> None:
         np.save(raw, np.ones(3))
     with pytest.raises(WrongFile, match=r"no \.npz"):
         task("nasbench201/cifar10", tmp_path)
+
+
+class Stub:
+    """As much of the published package's interface as `export` calls."""
+
+    def __len__(self) -> int:
+        return 3
+
+    def arch(self, index: int) -> str:
+        return text(CELLS[index])
+
+    def query_meta_info_by_index(self, index: int, hp: str) -> Stub:
+        assert hp == "12"
+        self_of = Stub()
+        self_of.index = index  # type: ignore[attr-defined]
+        return self_of
+
+    def get_dataset_seeds(self, dataset: str) -> list[int]:
+        return [777, 888] if self.index == 1 else [777]  # type: ignore[attr-defined]
+
+    def get_total_epoch(self, dataset: str) -> int:
+        return 12
+
+    def get_more_info(self, index: int, dataset: str, iepoch: int | None, hp: str, is_random: int) -> dict[str, Any]:
+        assert is_random in (777, 888)
+        epoch = 11 if iepoch is None else iepoch
+        info = {"valid-accuracy": 10 * index + epoch, "train-all-time": 5.0 * (epoch + 1), "valid-per-time": 2.0}
+        return info | ({"test-accuracy": 90.0 + index} if iepoch is None else {})
+
+
+def test_export_asks_the_published_package(tmp_path: Path) -> None:
+    export(Stub(), "cifar10-valid", tmp_path / "cifar10.npz", hp="12")
+    with np.load(tmp_path / "cifar10.npz") as made:
+        assert made["arch"].tolist() == [text(cell) for cell in CELLS[:3]]
+        assert made["valid"].shape == (3, 2, 12)
+        assert made["valid"][1, 1, 4] == 14
+        assert np.isnan(made["valid"][0, 1]).all()
+        assert made["seconds"][2, 0, 11] == 62
+        assert made["test"][1].tolist() == [91, 91]

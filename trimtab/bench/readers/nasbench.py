@@ -6,7 +6,8 @@ Layout  nasbench201/<data set>.npz and nats/<data set>.npz with
             test     (n,) or (n, seeds)       test accuracy at the end; or (n, seeds, epochs), whose last one counts
             seconds  (n,), (n, seeds)         of the whole run; or (n, seeds, epochs), since the start of the run
         or the same in long form, <data set>.parquet or .csv, with the columns arch, seed, epoch, valid, test, seconds.
-        The published archives are pickles, which can run code: export them with the package they belong to.
+        The published archives are pickles, which can run code, and so are not opened here: open one with its own
+        package and hand that to `export`.
 Look    an evaluation sees the validation accuracy of one seed, a recommendation is worth its mean test accuracy.
 Tasks   "nasbench201/cifar10" has 15,625 cells, of which 6,466 are different networks; "nasbench201/cifar10-unique"
         answers each with the first of its class, so that equal networks have equal numbers.
@@ -115,6 +116,31 @@ def first_of_class() -> IntArray:
     firsts: dict[str, int] = {}
     cells = product(OPERATIONS, repeat=len(EDGES))
     return np.array([firsts.setdefault(canonical(cell), i) for i, cell in enumerate(cells)])
+
+
+def export(api: Any, dataset: str, target: Path, *, hp: str = "200") -> None:
+    """Writes what the published package knows of a data set as an .npz. Minutes, once:
+
+    export(nats_bench.create(path, "tss", fast_mode=True), "cifar10-valid", Path("nasbench201/cifar10.npz"))
+
+    dataset  as the package calls it: "cifar10-valid" is what is tuned on CIFAR-10
+    hp       the training recipe: "12" or "200" epochs for cells, "90" for sizes. Values at 12 epochs of one and of the
+             other differ, because the learning rate's schedule does
+    """
+    held = [api.query_meta_info_by_index(i, hp) for i in range(len(api))]
+    seeds = sorted({seed for one in held for seed in one.get_dataset_seeds(dataset)})
+    shape = len(held), len(seeds), max(one.get_total_epoch(dataset) for one in held)
+    valid, seconds, test = np.full(shape, np.nan), np.full(shape, np.nan), np.full(shape[:2], np.nan)
+    for i, one in enumerate(held):
+        for seed in one.get_dataset_seeds(dataset):
+            s = seeds.index(seed)
+            for epoch in range(shape[2]):
+                info = api.get_more_info(i, dataset, iepoch=epoch, hp=hp, is_random=seed)
+                valid[i, s, epoch] = info["valid-accuracy"]
+                seconds[i, s, epoch] = info["train-all-time"] + (info.get("valid-per-time") or 0.0)
+            test[i, s] = api.get_more_info(i, dataset, iepoch=None, hp=hp, is_random=seed)["test-accuracy"]
+    arch = np.array([api.arch(i) for i in range(len(api))])
+    np.savez_compressed(target, arch=arch, valid=valid, test=test, seconds=seconds)
 
 
 @dataclass(frozen=True, eq=False)
