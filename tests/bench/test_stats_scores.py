@@ -123,6 +123,13 @@ def test_without_constants_the_pool_gives_them(sense: str, best: float) -> None:
     assert any("measured against these very runs" in w for w in s.warnings)
 
 
+def test_the_best_that_a_task_knows_is_the_best() -> None:
+    task = replace(one_goal("minimize"), best=0.0)
+    s = gather([run("m", "a/t", 0, (1, 0.5), (3, 0.2))], {}, budgets=(3,), task=lambda _: task)
+    assert s.norms["a/t"].best == 0.0
+    assert s.values.item() == 0.4
+
+
 def test_a_task_that_cannot_be_read_is_left_out_by_name() -> None:
     s = gather([run("m", "nowhere/t", 0, (1, 0.5)), run("m", "a/t", 0, (1, 0.5))], {"a/t": Known()})
     assert s.tasks == ("a/t",)

@@ -59,17 +59,20 @@ class Goals:
     """The goals of tasks, asked for only where they are needed: loading a task may need data that is not here."""
 
     def __init__(self, task: Callable[[str], Task] | None) -> None:
-        self.task = task
-        self.known: dict[str, tuple[Goal, ...]] = {}
+        self.make = task
+        self.known: dict[str, Task] = {}
 
-    def __call__(self, name: str) -> tuple[Goal, ...]:
+    def task(self, name: str) -> Task:
         if name not in self.known:
-            if self.task is None:
+            if self.make is None:
                 from trimtab.bench._families import task
 
-                self.task = task
-            self.known[name] = self.task(name).goals
+                self.make = task
+            self.known[name] = self.make(name)
         return self.known[name]
+
+    def __call__(self, name: str) -> tuple[Goal, ...]:
+        return self.task(name).goals
 
 
 def readable(
@@ -115,11 +118,12 @@ def usable(norm: Norm) -> bool:
 
 
 def pool(values: list[Floats], goals: Goals, name: str) -> Norm:
-    """The best that any run ended with, and the median of what runs began with."""
+    """The best that the task itself knows of, or else that any run came by, and the median of what runs began with."""
     found = [v for v in values if v.size]
     if not found:
         return Pooled(0.0, 1.0)
-    known = goals(name)
-    up = len(known) > 1 or known[0].sense == "maximize"
+    known = goals.task(name)
+    up = len(known.goals) > 1 or known.goals[0].sense == "maximize"
     every = np.concatenate(found)
-    return Pooled(float(every.max() if up else every.min()), float(np.median([v[0] for v in found])))
+    best = float(every.max() if up else every.min()) if known.best is None else known.best
+    return Pooled(best, float(np.median([v[0] for v in found])))
