@@ -45,6 +45,8 @@ class Ledger:
         self.hidden: tuple[str, ...] = ()  # metrics of role test
         self.rows: list[Row] = []
         self.alive: dict[int, Row] = {}
+        self.owners: dict[str | None, int] = {}  # of those, how many are whose; None: asked for by hand
+        self.judged = 0  # how many verdicts have been read
         self.waiting: dict[int, Row] = {}
         self.queue: dict[int, Mapping[str, JSON]] = {}  # seq -> body of an unclaimed `enqueued`
         self.queued_keys: set[str] = set()
@@ -157,7 +159,7 @@ class Ledger:
         if row.queue is not None:
             self.queue.pop(row.queue, None)
         self.counts["running"] += 1
-        self.alive[number] = row
+        self._begins(row)
         self.Y.append(np.nan)
         self.C.append(np.nan)
         self.state.append(int(State.RUNNING))
@@ -167,11 +169,12 @@ class Ledger:
 
     def _restarted(self, event: Event, row: Row) -> Event | None:
         was = row.state
+        self._over(row)
         self._tally(row, -1)
         row.start(event)
         self._tally(row, 1)
         self.waiting.pop(row.number, None)
-        self.alive[row.number] = row
+        self._begins(row)
         self.state[row.number] = int(State.RUNNING)
         if event.body["cause"] != "retry":
             if row.losses:
@@ -217,6 +220,7 @@ class Ledger:
 
     def _judged(self, event: Event) -> None:
         row, body = self._row(event), event.body
+        self.judged += 1
         if row is not None and row.alive and (event.attempt is None or event.attempt == row.attempt):
             row.verdict = (body["verdict"], body.get("by", ""), body.get("why", ""))
 
@@ -256,7 +260,7 @@ class Ledger:
         return row.losses <= rule.get("times", 0) and (word in rule.get("on", ()) or kind in rule.get("on", ()))
 
     def _wait(self, row: Row, body: Mapping[str, JSON], why: str) -> None:
-        self.alive.pop(row.number, None)
+        self._over(row)
         self.waiting[row.number] = row
         row.waits, row.word = why, "queued"
         row.error = body.get("error") or row.error
@@ -270,7 +274,7 @@ class Ledger:
         if row.waits is not None:
             row.waits = None
         self._tally(row, 1)
-        self.alive.pop(row.number, None)
+        self._over(row)
         self.waiting.pop(row.number, None)
         for name in ("values", "metrics", "constraints", "sem", "notes"):
             if body.get(name):
@@ -399,6 +403,18 @@ class Ledger:
     def _row(self, event: Event) -> Row | None:
         number = event.trial
         return self.rows[number] if number is not None and number < len(self.rows) else None
+
+    def _begins(self, row: Row) -> None:
+        """An attempt is under way."""
+        self.alive[row.number] = row
+        self.owners[row.owner] = self.owners.get(row.owner, 0) + 1
+
+    def _over(self, row: Row) -> None:
+        """No attempt is under way (any more)."""
+        if self.alive.pop(row.number, None) is not None:
+            self.owners[row.owner] -= 1
+            if not self.owners[row.owner]:
+                del self.owners[row.owner]
 
     def _tally(self, row: Row, by: int) -> None:
         """Count a trial in or out under its present state; invalid ones are counted apart."""

@@ -5,6 +5,7 @@ Source  Li et al., Hyperband, JMLR 18, 2018, Algorithm 1; sizes as printed there
 
 from __future__ import annotations
 
+from functools import cache
 from math import ceil, floor, inf, log
 
 import numpy as np
@@ -26,6 +27,7 @@ def depth(low: float, high: float, eta: float) -> int:
     return floor(log(high / low) / log(eta) + 1e-9)
 
 
+@cache  # asked for at every verdict
 def rungs(low: float, high: float, eta: float) -> tuple[float, ...]:
     """high·eta^-s … high. Whole numbers when low and high are; strictly rising; the last is high."""
     s = depth(low, high, eta)

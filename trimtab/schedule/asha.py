@@ -263,6 +263,8 @@ class ASHA:
 
 def _rank(Y: NDArray[np.float64], C: NDArray[np.float64]) -> int:
     """The place of the last row, counted from 1; it shares the best place of those that equal it."""
+    if Y.shape[1] == 1 and not C.shape[1]:  # the usual study needs no order of all the others
+        return int((Y[:, 0] < Y[-1, 0]).sum()) + 1
     order = ranked(Y, C)
     same = (Y[-1] == Y).all(axis=1) & ((C[-1] == C) | (np.isnan(C) & np.isnan(C[-1]))).all(axis=1)
     return int(np.flatnonzero(same[order])[0]) + 1

@@ -18,7 +18,7 @@ from math import inf
 from trimtab.errors import StudyStopped
 from trimtab.history import Ledger, Row, State
 from trimtab.log import JSON, Event
-from trimtab.protocol import Ask, Done, Need, Runner, Scheduler, Searcher, Start, Verdict, Wait
+from trimtab.protocol import Ask, Done, Need, Runner, Scheduler, Searcher, Start, Wait
 from trimtab.schedule._registry import REGISTRY as SCHEDULERS
 from trimtab.search._registry import REGISTRY as SEARCHERS
 from trimtab.study._beat import beating
@@ -64,7 +64,7 @@ class Driver:
         self.deadline, self.env, self.brief, self.limits = deadline, env, brief, dict(limits or {})
         self.id = driver or new_driver()
         self.name = name
-        self.ended = 0  # attempts of mine that closed their trial
+        self.ended = self._judged = 0  # attempts of mine that closed their trial; verdicts that have been looked at
         self._defined = len(log.ledger.definitions)  # of which definition the methods and rules are
         self.until: dict[int, float] = {}  # my running trials -> their next milestone
         self.waiting_for: set[int] = set()  # my trials that have reached it
@@ -283,22 +283,22 @@ class Driver:
     def verdicts(self) -> None:
         """Judge my trials that have reached their milestone, in the order of their numbers."""
         self.follow()
-        rows = self.log.ledger.rows
-        for trial in sorted(t for t in self.until if rows[t].verdict is not None and t not in self.told):
-            self._tell(trial, rows[trial].verdict[0])  # type: ignore[index]  # somebody else's: the user's, say
+        rows, read = self.log.ledger.rows, self.log.ledger.judged
+        if read != self._judged:  # a thousand trials may be running, and verdicts are rare
+            self._judged = read
+            for trial in sorted(t for t in self.until if rows[t].verdict is not None and t not in self.told):
+                self._tell(trial, rows[trial].verdict[0])  # type: ignore[index]  # somebody else's: the user's, say
         for trial in sorted(self.waiting_for - self.told):
             row = rows[trial]
             self.waiting_for.discard(trial)
-            verdict = self._judge(trial)
+            verdict = self.scheduler.judge(shown(self.log), trial)
             if verdict.go == "on":
                 self.until[trial] = inf if verdict.until is None else verdict.until
                 self.runner.send(trial, row.attempt, {"go": "on", "until": self.until[trial]})
             else:
                 self.log.write(judged(self.log, self.scheduler, row, verdict, self.runner.now(), self.id))
+                self._judged += self.log.ledger.judged == self._judged + 1  # else somebody else's came with it
                 self._tell(trial, verdict.go)
-
-    def _judge(self, trial: int) -> Verdict:
-        return self.scheduler.judge(shown(self.log), trial)
 
     def _tell(self, trial: int, go: str) -> None:
         self.told.add(trial)

@@ -16,7 +16,9 @@ from trimtab.study._starts import method_of
 def reap(log: Log, me: str, now: float) -> None:
     """Append `ended` for every attempt whose driver is dead or whose time is up. Twice is harmless."""
     ledger = log.ledger
-    others = {r.owner for r in ledger.alive.values() if r.owner not in (None, me)}
+    if ledger.owners.keys() <= {me}:
+        return
+    others = ledger.owners.keys() - {me, None}
     late = [r for r in ledger.alive.values() if r.owner is None and r.expires is not None and r.expires < now]
     dead = set(log.patiently(lambda: log.storage.dead(log.study))) & others if others else set()
     gone = [r for r in ledger.alive.values() if r.owner in dead]
