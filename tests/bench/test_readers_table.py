@@ -112,6 +112,14 @@ def test_roles_are_inferred_and_told(tmp_path: Path, caplog: pytest.LogCaptureFi
     assert told.measure(CONFIG, 2, 3) == made.measure(CONFIG, 2, 3)
 
 
+def test_names_with_dots_and_columns_that_count_rows(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = [{"Unnamed: 0": i, "id": i, "x": i % 5, "loss": i} for i in range(5)]
+    write(tmp_path, "mine.v2.csv", content)
+    assert tasks("table/*", tmp_path) == ["table/mine.v2"]
+    assert task("table/mine.v2", tmp_path).space.names == ("x",)
+    assert "mine.v2.toml" in caplog.text
+
+
 def test_a_hole_fails_and_nothing_nearby_stands_in(tmp_path: Path) -> None:
     write(tmp_path, "mine.csv", [row for row in rows() if (row["lr"], row["layers"]) != (0.01, 4)], SIDECAR)
     made = task("table/mine", tmp_path)
@@ -257,6 +265,8 @@ def test_rewards_of_targets_are_capped(tmp_path: Path) -> None:
         ([{**row, "time": 9 - row["epoch"]} for row in rows()], SIDECAR, "falls within a run.*cumulative = false"),
         ([{**row, "time": -1} for row in rows()], SIDECAR, "below 0"),
         ([{**row, "epoch": row["epoch"] - 1} for row in rows()], SIDECAR, "0 in column 'epoch'"),
+        (rows(), SIDECAR + 'constraints = "error <= 1"', "constraints = 'error <= 1'. Expected: a list"),
+        (rows(), 'goals = {error = "minimize"}\nparameters = {lr = 3}', "parameters.lr = 3"),
         (rows(), None, "2 columns that could be the goal .error, test_error."),
         ([{"a": 1, "b": 2}], None, "0 columns that could be the goal .*mine.toml"),
         ([{"loss": 1, "seed": 2}], None, "no column that could be a parameter"),

@@ -28,11 +28,13 @@ from typing import Any
 from trimtab.bench.readers._files import WrongFile
 from trimtab.errors import did_you_mean
 
+SUFFIXES = (".parquet", ".csv", ".csv.gz")
 SENSES = ("minimize", "maximize")
 DETAILS = ("log", "ordered", "values", "when")
 CAP = 1000.0  # of a reward: within a thousandth of the target is there; without a cap one row would be infinite
 SMALLER = {"loss", "error", "err", "mse", "rmse", "mae", "nll", "perplexity", "regret", "cost"}
 GREATER = {"accuracy", "acc", "auc", "f1", "r2", "score", "reward", "bleu"}
+NOBODY = {"id", "config_id", "trial", "index", ""}  # counts rows, and is no parameter
 MEANS = {
     "fidelity": {"epoch", "epochs", "step", "steps", "iteration", "iter", "budget", "fidelity"},
     "seconds": {"seconds", "time", "runtime", "train_time", "elapsed", "duration", "wall_time", "walltime"},
@@ -70,9 +72,14 @@ class Roles:
         return [name for name in dict.fromkeys(named) if name not in made]
 
 
+def stem(file: Path) -> str:
+    """The name of a table: of "a.b.csv.gz" it is "a.b"."""
+    return next((file.name.removesuffix(end) for end in SUFFIXES if file.name.endswith(end)), file.stem)
+
+
 def sidecar(file: Path) -> Path | None:
     """The .toml or .json beside a table."""
-    found = (file.with_name(file.name.split(".")[0] + end) for end in (".toml", ".json"))
+    found = (file.with_name(stem(file) + end) for end in (".toml", ".json"))
     return next((path for path in found if path.is_file()), None)
 
 
@@ -83,6 +90,8 @@ def read_roles(file: Path) -> Roles:
         content = tomllib.loads(text) if file.suffix == ".toml" else json.loads(text)
     except ValueError as error:
         raise WrongFile(file, f"broken ({error})", "TOML or JSON that names the columns' roles") from None
+    if not isinstance(content, dict):
+        raise WrongFile(file, f"a {type(content).__name__} at the top", "a table that names the columns' roles")
     known = {one.name: one for one in fields(Roles)}
     for key in content:
         if key not in known:
@@ -107,10 +116,16 @@ def _check_roles(file: Path, roles: Roles) -> None:
     for key in ("fidelity", "seconds", "seed", "instance"):
         if not isinstance(getattr(roles, key), str):
             raise WrongFile(file, f"{key} = {getattr(roles, key)!r}", "the name of one column")
+    for key in ("metrics", "constraints"):
+        given = getattr(roles, key)
+        if not isinstance(given, list | tuple) or not all(isinstance(one, str) for one in given):
+            raise WrongFile(file, f"{key} = {given!r}", f'a list of texts: {key} = ["…"]')
     for name, sense in roles.goals.items():
         if sense not in SENSES:
             raise WrongFile(file, f"goals.{name} = {sense!r}", '"minimize" or "maximize"')
     for name, details in roles.parameters.items():
+        if not isinstance(details, Mapping):
+            raise WrongFile(file, f"parameters.{name} = {details!r}", "a table: parameters.x = {log = true}")
         for key in details:
             if key not in DETAILS:
                 raise WrongFile(file, f"{key!r} of parameter {name!r}", f"one of {', '.join(DETAILS)}")
@@ -134,6 +149,7 @@ def inferred(file: Path, columns: Sequence[str]) -> Roles:
             raise _refusal(file, f"{', '.join(map(repr, found))} could each be the {role}")
         one[role] = found[0] if found else ""
     taken = set(one.values())
+    columns = [name for name in columns if name.lower() not in NOBODY and not name.startswith("Unnamed:")]
     goals = {name: "minimize" for name in columns if words[name] & SMALLER and name not in taken}
     goals |= {name: "maximize" for name in columns if words[name] & GREATER and name not in taken}
     if len(goals) != 1:
@@ -146,9 +162,8 @@ def inferred(file: Path, columns: Sequence[str]) -> Roles:
 
 
 def _refusal(file: Path, found: str) -> WrongFile:
-    beside = file.with_name(file.name.split(".")[0] + ".toml")
     lines = 'parameters = ["lr", …]  goals = {error = "minimize"}  fidelity = "epoch"  seconds = "time"  seed = "seed"'
-    return WrongFile(file, found, f"a file {beside.name} beside it that says what its columns are: {lines}")
+    return WrongFile(file, found, f"a file {stem(file)}.toml beside it that says what its columns are: {lines}")
 
 
 def as_toml(roles: Roles) -> str:

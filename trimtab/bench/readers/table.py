@@ -24,14 +24,13 @@ from trimtab.bench._families import Family
 from trimtab.bench.readers._files import FloatArray, WrongFile, folder_of, located, stamp
 from trimtab.bench.readers._long import check_columns, dense, numbers, read_frame
 from trimtab.bench.readers._pool import Pool
-from trimtab.bench.readers._sidecar import CAP, Roles, as_toml, inferred, read_roles, sidecar
+from trimtab.bench.readers._sidecar import CAP, SUFFIXES, Roles, as_toml, inferred, read_roles, sidecar, stem
 from trimtab.bench.readers._tabular import IntArray, Rows, Table, domain
 from trimtab.bench.task import Config, Goal, Task
 from trimtab.errors import TrimtabError, UnknownName
 from trimtab.space import Choice, Const, Float, Int, Space
 
 log = logging.getLogger(__name__)
-SUFFIXES = (".parquet", ".csv", ".csv.gz")
 DENSE = 0.01  # share of the combinations that a table must hold to be looked up exactly without being told to
 
 
@@ -96,9 +95,8 @@ def _frame(file: Path, beside: Path | None, _stamps: tuple[object, ...]) -> tupl
         check_columns(file, frame, roles.columns)
         return frame, roles
     roles = inferred(file, list(frame.columns))
-    stem = file.name.split(".")[0]
     words = "%s: what its columns are was taken from their names. To settle it, put a %s.toml beside it:\n%s"
-    log.warning(words, file, stem, as_toml(roles))
+    log.warning(words, file, stem(file), as_toml(roles))
     return frame, roles
 
 
@@ -121,9 +119,7 @@ def _names(data: Path | None) -> list[str]:
     folder = folder_of(data, "table")
     if folder is None:
         return []
-    plain_names = {
-        path.name.removesuffix(end) for end in SUFFIXES for path in folder.iterdir() if path.name.endswith(end)
-    }
+    plain_names = {stem(path) for path in folder.iterdir() if path.name.endswith(SUFFIXES)}
     names: list[str] = []
     for name in sorted(plain_names):
         try:
