@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from trimtab.bench._families import task, tasks
-from trimtab.bench.readers._files import MissingData, WrongFile
+from trimtab.bench.readers._files import WrongFile
 from trimtab.bench.readers._tabular import Hole
 from trimtab.bench.readers.fcnet import KNOBS, convert
+from trimtab.errors import MissingData
 
 h5py = pytest.importorskip("h5py")
 

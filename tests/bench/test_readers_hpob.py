@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from trimtab.bench._families import task, tasks
-from trimtab.bench.readers._files import MissingData, WrongFile
+from trimtab.bench.readers._files import WrongFile
 from trimtab.bench.readers.hpob import Points, discrete_run, points
+from trimtab.errors import MissingData
 
 SETS = {("4796", "3549"): (60, 3), ("5860", "145"): (80, 4), ("5906", "9889"): (50, 2)}
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from trimtab.bench._families import task, tasks
-from trimtab.bench.readers._files import MissingData, WrongFile
+from trimtab.bench.readers._files import WrongFile
 from trimtab.bench.readers.nasbench import EDGES, OPERATIONS, WIDTHS, canonical, export, first_of_class
+from trimtab.errors import MissingData
 
 CELLS = list(product(OPERATIONS, repeat=6))
 NETWORKS = list(product(WIDTHS, repeat=5))

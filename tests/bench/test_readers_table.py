@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from trimtab.bench._families import task, tasks
-from trimtab.bench.readers._files import MissingData, WrongFile
+from trimtab.bench.readers._files import WrongFile
 from trimtab.bench.readers._tabular import Hole, Rows, domain
 from trimtab.bench.readers.table import reward
+from trimtab.errors import MissingData
 from trimtab.space import Bool, Choice, Const, Int
 
 pd = pytest.importorskip("pandas")

@@ -15,14 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trimtab.errors import TrimtabError
+from trimtab.errors import MissingData, TrimtabError
 
 FloatArray = NDArray[np.float64]
 HOW = "Set $TRIMTAB_BENCH_DATA, or --data, to the folder that holds"
-
-
-class MissingData(TrimtabError, FileNotFoundError):
-    """The data of a benchmark are not where they should be."""
 
 
 class WrongFile(TrimtabError, ValueError):
