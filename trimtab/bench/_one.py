@@ -17,7 +17,7 @@ from trimtab.bench._optimizers import optimizer as optimizer_called
 from trimtab.bench._plan import unfit
 from trimtab.bench.cell import Cell, Result
 from trimtab.bench.optimizer import Optimizer
-from trimtab.bench.peers import MissingPeer, open_session
+from trimtab.bench.peers import MissingPeer, PeerRefused, PeerTimeout, open_session
 from trimtab.bench.rows import Rows, trace
 from trimtab.bench.task import Task
 from trimtab.bench.virtual import run_session, run_study
@@ -41,6 +41,10 @@ def run_cell(cell: Cell, *, data: Path | None = None, limit: float = float("inf"
         where["version"] = _run(cell, task, optimizer, limit, rows)
     except (MissingPeer, MissingExtra) as error:
         return Result(cell, "missing", _line(error))
+    except PeerTimeout as error:
+        state, why = "timeout", _line(error)
+    except PeerRefused as error:
+        return Result(cell, "refused", _line(error))
     except Exception as error:  # the optimizer's: a crash is a result like any other
         state, why = "crashed", _line(error)
     if rows.ended == "wall":

@@ -1,7 +1,8 @@
 """Nevergrad: settings {"optimizer": "NGOpt" or another name of its registry}.
 
 As     ng.p.Dict of Scalar, Log and Choice; the optimizer is told the budget, by which NGOpt chooses its method.
-Failed Told the worst cost so far (before any: told nothing), because Nevergrad has no word for a failure.
+Failed Told the worst cost so far (before any: infinity, which Nevergrad clips), because it has no word for a failure,
+       and some of its methods wait for ever for an answer.
 Limits constraint_violation of tell(), which makes a penalty of them.
 Notes  Several goals are told as a list; ordered choices are TransitionChoice. Whole numbers are Scalar or Log with
        integer casting. No conditions. Bounded Scalars begin in the middle of their range, which flatters Nevergrad on
@@ -10,6 +11,8 @@ Notes  Several goals are told as a list; ordered choices are TransitionChoice. W
 
 from __future__ import annotations
 
+import math
+import random
 import warnings
 from typing import Any
 
@@ -22,7 +25,8 @@ class Adapter:
 
     def __init__(self, job: Any) -> None:
         warnings.simplefilter("ignore")
-        np.random.seed(job.seed)  # noqa: NPY002  # some of its methods draw from the global generator
+        np.random.seed(job.seed % 2**32)  # noqa: NPY002  # some of its methods draw from the global generators
+        random.seed(job.seed)
         space = ng.p.Dict(**{p["name"]: self.domain(p) for p in job.space})
         space.random_state.seed(job.seed)
         self.optimizer = ng.optimizers.registry[job.settings["optimizer"]](
@@ -51,11 +55,9 @@ class Adapter:
     def tell(self, key: int, costs: Any, limits: list[float], seconds: float) -> None:
         candidate = self.open.pop(key)
         if costs is None:
-            costs = self.worst
+            costs = self.worst or [math.inf] * self.goals
         else:
             self.worst = list(map(max, costs, self.worst or costs))
-        if not costs:
-            return
         loss = costs[0] if self.goals == 1 else costs
         if limits:
             self.optimizer.tell(candidate, loss, [max(limit, 0.0) for limit in limits])
