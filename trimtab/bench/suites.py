@@ -74,7 +74,7 @@ DEV = Suite(
                 "analytic/ackley_mixed", "analytic/levy8", "fixtures/hartmann6~noise=0.1", "bbob/f3-d5-i1~crash",
                 "yahpo/lcbench-3945", "yahpo/lcbench-7593", "yahpo/lcbench-126026", "yahpo/lcbench-189906",
                 "yahpo/iaml_glmnet-40981", "steplaw/all", "sklearn/rf-wine", "sklearn/svm-digits",
-                "sklearn/mlp-diabetes", "sklearn/pipeline-breast_cancer", "sklearn/gb-friedman1",
+                "sklearn/pipeline-cancer", "sklearn/gbt-friedman1",
             )
         ),
         Group(("fixtures/branin_con", "analytic/rosenbrock4~constrained")),
