@@ -342,3 +342,5 @@ def test_tasks_of_one_name_are_split_by_how_they_were_run() -> None:
     beside = made_up.result("random", "yahpo/x", 0, 30.0, 1.0, 4)
     alone = made_up.result("random", "yahpo/x", 0, 100.0, 1.0)
     assert by_kind([steps, beside, alone]) == {"blackbox": [alone], "steps": [steps, beside]}
+    whole = [made_up.result(name, "yahpo/x", 0, 100.0, 1.0) for name in ("gp", "tpe", "dehb")]
+    assert by_kind([alone, *whole]) == {"blackbox": [alone, *whole]}  # dehb may stop early, but is a guest there

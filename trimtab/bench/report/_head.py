@@ -96,7 +96,7 @@ def _cautions(ran: Sequence[Result], results: Sequence[Result], tracks: Mapping[
     for track in tracks.values():
         if track.left_out:
             names = sorted({name for missing in track.left_out.values() for name in missing})
-            missed = f"{listed(names, 8)} did not run them"
+            missed = f"{listed(names, 8)} did not run {'it' if len(track.left_out) == 1 else 'all of them'}"
             yield f"{count(len(track.left_out), 'task')} left out of the overall ranks: {missed}."
 
 
@@ -121,4 +121,4 @@ def _all(results: Iterable[Result], key: str) -> tuple[str, ...]:
 def shortened(budgets: Sequence[float], given: Sequence[float]) -> str:
     """Said where the runs are shorter than the budgets that were asked for."""
     told, asked = (listed(f"{b:g}" for b in each) for each in (budgets, given))
-    return f"Runs got {budgets[-1]:g} evaluations, so regrets are told after {told} instead of {asked}."
+    return f"Most runs got {budgets[-1]:g} evaluations, so regrets are told after {told} instead of {asked}."

@@ -71,8 +71,10 @@ def cell(found: Triple, low: float | None = None, *, best: bool = False) -> str:
     return f'<td data-key="{"" if value is None else value}"{marked}>{estimate(found)}</td>'
 
 
-def estimate(found: Triple) -> str:
-    return f"{short(found[0])}<small>{between(found) or '&nbsp;'}</small>"
+def estimate(found: Triple, word: str = "") -> str:
+    """The value over its interval; before it, in its colour, a word such as "better"."""
+    judged = f'<span class="{word.split()[-1]}">{text(word)}</span> ' if word else ""
+    return f"{judged}{short(found[0])}<small>{between(found) or '&nbsp;'}</small>"
 
 
 def number(value: float | None) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.bench.cell import Result
+from trimtab.bench.report._sift import method_name
 from trimtab.bench.report._worth import Goals, scaled
 from trimtab.bench.report.estimate import Estimate, bootstrap, estimated
 from trimtab.bench.report.fronts import igd_plus
@@ -30,8 +31,8 @@ def igd_plus_of(scores: Scores, results: Sequence[Result], task: Callable[[str],
     goals, budget = Goals(task), float(scores.budgets[-1])
     values = np.full((*scores.present.shape, 1), np.nan)
     for j, name in enumerate(scores.tasks):
-        mine = [r for r in results if r.cell.task == name and r.cell.optimizer in scores.methods and r.trace]
-        points = {(r.cell.optimizer, r.cell.seed): _points(r, goals, budget) for r in mine}
+        mine = [r for r in results if r.cell.task == name and method_name(r) in scores.methods and r.trace]
+        points = {(method_name(r), r.cell.seed): _points(r, goals, budget) for r in mine}
         front = _front([found for found in points.values() if len(found)])
         for (method, seed), found in points.items():
             if front is not None and seed in scores.seeds:

@@ -135,10 +135,10 @@ def _baseline(track: Track) -> str:
 
 
 def _against(track: Track, against: str) -> str:
-    whole = [one for one in track.versus if one.scope == "all"]
-    parts = [
-        f"{word}: {listed([clean(one.method) for one in whole if one.word == word], most=12)}"
-        for word in ("better", "worse", "can't tell")
-        if any(one.word == word for one in whole)
-    ]
+    whole = sorted((one for one in track.versus if one.scope == "all"), key=lambda one: one.ratio[0] or 0.0)
+    parts = []
+    for word in ("better", "worse", "can't tell"):
+        names = [clean(one.method) for one in whole if one.word == word]
+        if names:
+            parts.append(f"{word} {len(names)} ({listed(names, most=5)})")
     return f"Against {clean(against)}: {'; '.join(parts)}." if parts else ""

@@ -1,48 +1,25 @@
-"""From results to findings: the kinds of tasks taken apart, and the statistics of each.
+"""From results to findings: the kinds of tasks taken apart, each with its statistics, and what a reader has to mind.
 
-Idea    Optimizers are ranked on the tasks that all of them ran, of one kind: one objective, several, or trials that
-        may be stopped early. One that ran less than most of the tasks is shown below but takes no part in ranks, for it
-        would take the tasks of all the others away.
+Idea    One objective, several, or trials that may be stopped early: what is found on one kind is never mixed with what
+        is found on another.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterable, Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trimtab.bench.cell import Result
-from trimtab.bench.report._head import head, shortened, stepwise, troubles, unequal
+from trimtab.bench.report._head import head, stepwise, troubles, unequal
 from trimtab.bench.report._sift import latest
+from trimtab.bench.report._track import Ask, track_of
 from trimtab.bench.report._words import listed
 from trimtab.bench.report._worth import Norms
-from trimtab.bench.report.compare import verdicts
-from trimtab.bench.report.estimate import Estimate
-from trimtab.bench.report.findings import NO_LINES, UNKNOWN, Diagram, Findings, Lines, Row, Track, Triple, Versus
-from trimtab.bench.report.friedman import critical
-from trimtab.bench.report.iqm import chances, iqm, profile
-from trimtab.bench.report.ranks import mean_rank
-from trimtab.bench.report.regret import geometric_regret, versus_random
-from trimtab.bench.report.runtime import ecdf
-from trimtab.bench.report.scores import Scores, gather
-from trimtab.bench.task import Task
+from trimtab.bench.report.findings import Findings, Track
 from trimtab.errors import UnknownName
 
-Floats = NDArray[np.float64]
-Ask = Callable[[str], Task] | None
-
 KINDS = ("blackbox", "objectives", "steps")
-MOST = 0.8  # of the tasks that the busiest optimizer ran: with fewer, one takes no part in ranks
-POINTS = 36  # of a curve
-PAIR_REPS = 500  # of the chances that one beats the other: only to say which can be told from one half
-BAND_REPS = 400  # bootstrap draws of a band: its edges are read off a picture, not a table
-TAUS = np.geomspace(1e-3, 1.0, 40)
-RUNTIME_POINTS = 60
-RESTARTS = 40  # simulated for each task and target: their error is far below a line's width
 
 
 def collect(
@@ -67,10 +44,10 @@ def collect(
         kept += chosen
         said += left
         if chosen:
-            tracks[kind], doubts = _track(kind, chosen, norms, against, budgets, task)
+            tracks[kind], doubts = track_of(kind, chosen, norms, against, budgets, task)
             said += doubts
     return Findings(
-        head=head(kept, title, tracks, said),
+        head=head(kept, title, tracks, _together(said)),
         tracks=tracks,
         overhead=_overhead(kept),
         troubles=troubles(kept),
@@ -80,10 +57,17 @@ def collect(
 
 
 def by_kind(results: Sequence[Result]) -> dict[str, list[Result]]:
-    """Results by the kind of comparison they belong to. Tasks of one name may be in two: whole, and stopped early."""
+    """Results by the kind of comparison they belong to. Tasks of one name may be in two: whole, and stopped early.
+
+    Where most of those that ran alike may stop trials early, all of them are compared at equal cost; a single one among
+    many that can't is a guest.
+    """
     several = {r.cell.task for r in results if r.trace and len(r.trace[0]) > 3}
-    early = {name: stepwise(name) for name in {r.cell.optimizer for r in results}}
-    steps = {_group(r) for r in results if early[r.cell.optimizer]}
+    beside: dict[tuple[str, float, int], set[str]] = {}
+    for r in results:
+        beside.setdefault(_group(r), set()).add(r.cell.optimizer)
+    early = {name: stepwise(name) for name in sorted({r.cell.optimizer for r in results})}
+    steps = {group for group, names in beside.items() if 2 * sum(early[n] for n in names) > len(names - {"random"})}
     found: dict[str, list[Result]] = {kind: [] for kind in KINDS}
     for r in results:
         kind = "steps" if _group(r) in steps else "objectives" if r.cell.task in several else "blackbox"
@@ -95,133 +79,6 @@ def _group(r: Result) -> tuple[str, float, int]:
     return r.cell.task, r.cell.budget, r.cell.workers
 
 
-def _track(
-    kind: str, results: Sequence[Result], norms: Norms | None, against: str | None, budgets: Sequence[float], task: Ask
-) -> tuple[Track, list[str]]:
-    """What was found on one kind of task, and what is to be said of it."""
-    notes: list[str] = []
-    if len(workers := {r.cell.workers for r in results}) == 1 and workers != {1}:
-        notes.append(f"Each run had {next(iter(workers))} workers at once, in virtual time.")
-        results = [replace(r, cell=replace(r.cell, workers=1)) for r in results]  # all alike: no need to name it
-    scores = gather(results, norms, budgets=budgets, task=task)
-    doubts = [line for line in scores.warnings if "unequal budgets" not in line]  # told with numbers of their own
-    scores = _running(scores)
-    if not scores.methods:
-        return Track(kind, tuple(budgets), (), (), {}, {}, {}, {}, None, (), (), NO_LINES, NO_LINES), doubts
-    given = _limit(scores)
-    if given < max(budgets) * (1 - 1e-9):
-        grid = sorted({math.ceil(b / max(budgets) * given) for b in budgets})
-        notes.append(shortened(grid, budgets))
-        scores = scores.on(grid)
-    main, part = _ranked(scores)
-    common, dropped = main.common()
-    if not common.tasks:  # nobody shares a task: nothing is ranked, all is shown
-        common = main
-    if part:
-        notes.append(f"Without a rank, because of the tasks only some were run: {', '.join(part)}.")
-    order, rows = _rows(common, results, kind, task)
-    rows += _rows(scores.only(methods=part), results, kind, task, ranked=False)[1] if part else ()
-    better, undecided = _better(common, order)
-    found = Track(
-        kind=kind,
-        budgets=tuple(float(b) for b in scores.budgets),
-        tasks=common.tasks,
-        rows=rows,
-        families={
-            name: _rows(_family(scores, tasks), results, kind, task)[1] for name, tasks in scores.families().items()
-        },
-        left_out={name: tuple(missing) for name, missing in dropped.items()},
-        curves=_curves(scores, common),
-        task_curves={name: _task_curve(scores, j) for j, name in enumerate(scores.tasks)},
-        diagram=_diagram(common),
-        better=better,
-        undecided=undecided,
-        runtime=_runtime(common),
-        profile=_profile(common),
-        versus=_versus(scores, against),
-        notes=tuple(notes),
-    )
-    return found, doubts
-
-
-def _running(scores: Scores) -> Scores:
-    """Without the methods and tasks of which no run began."""
-    methods, tasks = set(np.argwhere(scores.ran)[:, 0]), set(np.argwhere(scores.ran)[:, 1])
-    return scores.only(
-        [name for i, name in enumerate(scores.methods) if i in methods],
-        [name for j, name in enumerate(scores.tasks) if j in tasks],
-    )
-
-
-def _limit(scores: Scores) -> float:
-    """The evaluations that every task was given by somebody."""
-    return float(np.nanmax(scores.ends, axis=(0, 2)).min())
-
-
-def _ranked(scores: Scores) -> tuple[Scores, list[str]]:
-    """Those that ran most of the tasks, and the names of the others."""
-    ran = np.asarray(scores.ran.sum(1))
-    part = [m for m, n in zip(scores.methods, ran, strict=True) if n < MOST * ran.max()]
-    return scores.only(methods=[m for m in scores.methods if m not in part]), part
-
-
-def _family(scores: Scores, tasks: Sequence[str]) -> Scores:
-    """A family's tasks, ranked among those that ran most of them."""
-    ranked, _ = _ranked(_running(scores.only(tasks=tasks)))
-    common, _ = ranked.common()
-    return common if common.tasks else ranked
-
-
-# ── tables ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _rows(
-    scores: Scores, results: Sequence[Result], kind: str, task: Ask, *, ranked: bool = True
-) -> tuple[list[str], tuple[Row, ...]]:
-    """A row a method, best mean rank first; and the methods in that order."""
-    last = len(scores.budgets) - 1
-    rank, regret, beside = (mean_rank(scores) if ranked else None), iqm(scores), versus_random(scores)
-    igd = _igd(scores, results, task) if kind == "objectives" else {}
-    asked = _asked(results)
-    runs, ran = scores.present.sum(-1), scores.ran.sum(-1)
-    rows = []
-    for i, name in enumerate(scores.methods):
-        each = runs[i][runs[i] > 0]
-        rows.append(
-            Row(
-                method=name,
-                tasks=int(ran[i]),
-                runs=int(runs[i].sum()),
-                failures=sum(
-                    1 for one in scores.troubles if one.method == name and one.state in ("crashed", "timeout", "empty")
-                ),
-                seeds=(int(each.min()), int(each.max())) if each.size else (0, 0),
-                rank=UNKNOWN if rank is None else _triple(rank, name, last),
-                regret=tuple(_triple(regret, name, b) for b in range(last + 1)),
-                versus_random=_triple(beside, name, last),
-                igd=igd.get(name, UNKNOWN),
-                ask=asked.get(name, (None, None)),
-            )
-        )
-    rows.sort(key=lambda row: (_last(row.rank[0]), _last(row.regret[-1][0])))
-    return [row.method for row in rows], tuple(rows)
-
-
-def _asked(results: Sequence[Result]) -> dict[str, tuple[float | None, float | None]]:
-    """CPU seconds a suggestion: in the mean over all of them, and at the 100th (median over runs)."""
-    spent: dict[str, list[float]] = {}
-    at: dict[str, list[float]] = {}
-    for r in results:
-        if r.evaluations and r.timing.get("optimizer") is not None:
-            spent.setdefault(r.cell.optimizer, []).append(float(r.timing["optimizer"]) / r.evaluations)
-        near = [s for n, s in r.timing.get("ask", ()) if 80 <= n <= 125]
-        if near:
-            at.setdefault(r.cell.optimizer, []).append(float(np.median(near)))
-    return {
-        name: (float(np.mean(each)), float(np.median(at[name])) if name in at else None) for name, each in spent.items()
-    }
-
-
 def _overhead(results: Sequence[Result]) -> dict[str, tuple[tuple[float, float], ...]]:
     """The median over runs of the CPU seconds that the n-th suggestion took, for the n that were kept."""
     found: dict[str, dict[float, list[float]]] = {}
@@ -231,144 +88,10 @@ def _overhead(results: Sequence[Result]) -> dict[str, tuple[tuple[float, float],
     return {name: tuple((n, float(np.median(points[n]))) for n in sorted(points)) for name, points in found.items()}
 
 
-def _versus(scores: Scores, against: str | None) -> tuple[Versus, ...]:
-    if against is None or against not in scores.methods:
-        return ()
-    budget = float(scores.budgets[-1])
-    found = []
-    scopes = {"all": list(scores.tasks)} | (scores.families() if len(scores.families()) > 1 else {})
-    for scope, tasks in scopes.items():
-        mine = _running(scores.only(tasks=tasks))
-        if against not in mine.methods:
-            continue
-        for one in verdicts(mine, against, budget):
-            ratio = (_finite(one.ratio), _finite(one.lo), _finite(one.hi))
-            found.append(Versus(one.method, scope, ratio, one.word, _finite(one.p), one.n_tasks, one.n_runs))
-    return tuple(found)
-
-
-def _igd(scores: Scores, results: Sequence[Result], task: Ask) -> dict[str, Triple]:
-    from trimtab.bench.report._igd import igd_plus_of
-
-    found = igd_plus_of(scores, results, task)
-    return {name: _triple(found, name, 0) for name in found.names}
-
-
-# ── curves ───────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _curves(scores: Scores, common: Scores) -> dict[str, Lines]:
-    """Over all tasks that the ranked ones share, and over each family."""
-    found = {"all": _anytime(common)}
-    families = scores.families()
-    if len(families) > 1:
-        found |= {name: _anytime(_family(scores, tasks)) for name, tasks in families.items()}
-    return found
-
-
-def _anytime(scores: Scores) -> Lines:
-    grid = _grid(_limit(scores))
-    found = geometric_regret(scores.on(grid), reps=BAND_REPS)
-    return _lines(grid, scores.methods, found.values, found.lo, found.hi)
-
-
-def _task_curve(scores: Scores, j: int) -> Lines:
-    """The median over seeds on one task, of each method that ran it."""
-    ends = scores.ends[:, j]
-    grid = _grid(float(np.nanmax(ends)))
-    mine = scores.only(tasks=[scores.tasks[j]]).on(grid)
-    names = [m for i, m in enumerate(mine.methods) if mine.present[i].any()]
-    values = np.array([_median(mine.values[mine.methods.index(m), 0]) for m in names])
-    return _lines(grid, names, values, None, None)
-
-
-def _median(values: Floats) -> Floats:
-    """(B,) of runs (R, B), those that were not run left out; inf where most had found nothing."""
-    out = np.full(values.shape[1], np.nan)
-    for b, column in enumerate(values.T):
-        runs = column[~np.isnan(column)]
-        if runs.size:
-            out[b] = np.sort(runs)[runs.size // 2] if runs.size % 2 or np.isinf(runs).any() else np.median(runs)
-    return out
-
-
-def _runtime(scores: Scores) -> Lines:
-    """With restarts, so that a method that hits late is told from one that never does."""
-    found = ecdf(scores, np.geomspace(1, max(1.0, _limit(scores)), RUNTIME_POINTS), samples=RESTARTS)
-    return _lines(found.x, found.methods, found.y, None, None)
-
-
-def _profile(scores: Scores) -> Lines:
-    found = profile(scores, TAUS, reps=BAND_REPS)
-    return _lines(TAUS, scores.methods, found.values, found.lo, found.hi)
-
-
-def _grid(end: float) -> Floats:
-    """Budgets from 1 on: every one at first, then ever sparser, up to the end."""
-    steps = np.geomspace(1, max(1.0, end), POINTS)
-    grid: Floats = np.unique(np.append(np.ceil(steps[steps <= end] - 1e-9), end))
-    return grid[grid <= end + 1e-9]
-
-
-def _lines(x: Floats, names: Sequence[str], y: Floats, low: Floats | None, high: Floats | None) -> Lines:
-    def rows(values: Floats | None) -> Mapping[str, tuple[float | None, ...]]:
-        if values is None:
-            return {}
-        kept = zip(names, values.tolist(), strict=True)
-        return {name: tuple(map(_drawn, row)) for name, row in kept if np.isfinite(row).any()}
-
-    return Lines(tuple(float(v) for v in x), rows(y), rows(low), rows(high))
-
-
-# ── who is told from whom ────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _diagram(scores: Scores) -> Diagram | None:
-    """None where there is nothing to test: fewer than two optimizers or tasks."""
-    if len(scores.methods) < 2 or len(scores.tasks) < 2:
-        return None
-    found = critical(scores)
-    notes = [f"{line[:1].upper()}{line[1:]}." for line in found.warnings]
-    if found.flips:
-        told = listed([f"{better} and {worse} without {gone}" for gone, better, worse in found.flips], most=3)
-        notes.append(f"Ranks depend on who takes part: these change places when another leaves: {told}.")
-    ranks = tuple(float(r) for r in found.ranks)
-    p = _finite(found.p)
-    return Diagram(found.names, ranks, found.groups, found.distance, p, found.method, found.tasks, tuple(notes))
-
-
-def _better(
-    scores: Scores, order: Sequence[str]
-) -> tuple[tuple[tuple[float | None, ...], ...], tuple[tuple[str, str], ...]]:
-    """P(row better than column) in this order, and the pairs whose interval holds one half or isn't there."""
-    found = chances(scores, reps=PAIR_REPS)
-    at = [scores.methods.index(m) for m in order]
-    better = tuple(tuple(_finite(found.values[i, j]) for j in at) for i in at)
-    open_pairs = [
-        (order[x], order[y])
-        for y, j in enumerate(at)
-        for x, i in enumerate(at[:y])
-        if not (found.lo[i, j] > 0.5 or found.hi[i, j] < 0.5)
-    ]
-    return better, tuple(open_pairs)
-
-
-# ── numbers ──────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _triple(found: Estimate, name: str, at: int) -> Triple:
-    value, low, high = found.interval(name, at)
-    return _finite(value), _finite(low), _finite(high)
-
-
-def _finite(value: Any) -> float | None:
-    return None if value is None or not math.isfinite(value) else float(value)
-
-
-def _drawn(value: float) -> float | None:
-    """Of a curve: five digits, more than a picture shows, keep the document small."""
-    return float(f"{value:.5g}") if math.isfinite(value) else None
-
-
-def _last(value: float | None) -> float:
-    return math.inf if value is None else value
+def _together(lines: Sequence[str]) -> list[str]:
+    """What is said of several tasks alike, said once: "a: x", "b: x" -> "a and b: x"."""
+    groups: dict[str, list[str]] = {}
+    for line in lines:
+        name, _, rest = line.partition(": ")
+        groups.setdefault(rest, []).append(name)
+    return [f"{listed(dict.fromkeys(names), most=4)}: {rest}" if rest else names[0] for rest, names in groups.items()]

@@ -119,10 +119,11 @@ def ranks(track: Track, diagram: Diagram) -> Figure:
     step = max(0.05, (high - low) / 28)
     data: list[Figure] = []
     bars = [group for group in diagram.groups if len(group) > 1]
+    thick = 5 if len(bars) <= 6 else 2.5
     for i, group in enumerate(bars):
         ends = [place[group[0]] - 0.2, place[group[-1]] + 0.2]
         text = f"can't be told apart: {', '.join(map(named, group))}"
-        bar = {"color": "#8a8f98", "width": 5}
+        bar = {"color": "#8a8f98", "width": thick}
         at = high + step * (i + 1.6)
         data.append(
             {

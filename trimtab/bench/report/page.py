@@ -164,11 +164,12 @@ def _track(made: _Page, track: Track) -> None:
 
 def _board(track: Track) -> str:
     several, late = track.kind == "objectives", any(row.ask[1] is not None for row in track.rows)
-    head = ["optimizer", "mean rank", *(f"regret at {b:g}" for b in track.budgets), "vs random"]
+    beside = any(row.versus_random[0] is not None for row in track.rows)
+    head = ["optimizer", "mean rank", *(f"regret at {b:g}" for b in track.budgets), *["vs random"] * beside]
     head += ["IGD+"] * several + ["CPU ms a suggestion", *["at the 100th"] * late, "tasks", "seeds", "failed"]
     columns: list[list[Triple]] = [[row.rank for row in track.rows]]
     columns += [[row.regret[i] for row in track.rows] for i in range(len(track.budgets))]
-    columns += [[row.versus_random for row in track.rows]] + [[row.igd for row in track.rows]] * several
+    columns += [[row.versus_random for row in track.rows]] * beside + [[row.igd for row in track.rows]] * several
     lowest = [min((v for v, _, _ in column if v is not None), default=None) for column in columns]
     body = []
     for i, row in enumerate(track.rows):
@@ -231,12 +232,7 @@ def _versus(made: _Page, track: Track) -> None:
     for row in track.rows:
         told = [of.get((row.method, scope)) for scope in scopes]
         if any(told):
-            cells = [
-                h.plain(NONE)
-                if one is None
-                else f'<td>{h.estimate(one.ratio)}<span class="{one.word.split()[-1]}">{text(one.word)}</span></td>'
-                for one in told
-            ]
+            cells = [h.plain(NONE) if one is None else f"<td>{h.estimate(one.ratio, one.word)}</td>" for one in told]
             body.append(h.line(row, [h.name(row.method), *cells]))
     whole = [one for one in track.versus if one.scope == "all"]
     figure = made.figure(f"{track.kind}-versus", figures.versus(whole, against))

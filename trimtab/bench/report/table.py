@@ -95,16 +95,18 @@ def _board(track: Track, width: int) -> list[str]:
     several = track.kind == "objectives"
     late = any(row.ask[1] is not None for row in track.rows)
     regrets = [f"regret at {b:g}" for b in track.budgets]
-    head = ["", "mean rank", regrets[-1], "vs random", *["IGD+"] * several, *regrets[:-1]]
+    beside = any(row.versus_random[0] is not None for row in track.rows)
+    head = ["", "mean rank", regrets[-1], *["vs random"] * beside, *["IGD+"] * several, *regrets[:-1]]
     head += ["CPU ms", *["at 100th"] * late, "tasks", "seeds", "failed"]
-    return blocks([head, *(_row(row, several, late) for row in track.rows)], width)
+    return blocks([head, *(_row(row, several, late, beside) for row in track.rows)], width)
 
 
-def _row(row: Row, several: bool, late: bool) -> list[str]:
+def _row(row: Row, several: bool, late: bool, beside: bool) -> list[str]:
     """What decides comes first: on a narrow screen it is the first block."""
     mean, later = (None if seconds is None else 1000 * seconds for seconds in row.ask)
     *earlier, last = (within(one, 2) for one in row.regret)
-    told = [row.method, within(row.rank), last, within(row.versus_random, 2), *[within(row.igd, 2)] * several, *earlier]
+    told = [row.method, within(row.rank), last, *[within(row.versus_random, 2)] * beside]
+    told += [*[within(row.igd, 2)] * several, *earlier]
     told += [short(mean, 2), *[short(later, 2)] * late]
     return [*told, str(row.tasks), span(*row.seeds), str(row.failures or NONE)]
 
@@ -126,7 +128,8 @@ def family_rows(track: Track) -> list[list[str]]:
 
 def best_of(rows: Sequence[Row]) -> list[str]:
     """Those with the lowest regret at the last budget; several when they tie."""
-    known = [(row.regret[-1][0], row.method) for row in rows if row.regret[-1][0] is not None]
+    ranked = [row for row in rows if row.rank[0] is not None]  # the others ran other tasks
+    known = [(row.regret[-1][0], row.method) for row in ranked if row.regret[-1][0] is not None]
     least = min((value for value, _ in known if value is not None), default=None)
     return [name for value, name in known if value == least]
 
