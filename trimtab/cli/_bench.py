@@ -174,6 +174,7 @@ def report(
     told = reported(
         found, against=against, budgets=tuple(float(word) for word in budgets.split(",")),
         task=lambda name: task(name, folder),
+        title=" ".join(["Benchmark", *(Path(word).stem for word in files)]),
     )  # fmt: skip
     if html:
         html.write_text(told.html(), encoding="utf-8")
