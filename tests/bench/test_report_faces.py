@@ -125,6 +125,14 @@ def test_who_skips_most_tasks_takes_none_from_the_others() -> None:
     assert "sobol" in track.methods
 
 
+def test_too_few_seeds_give_no_intervals_and_are_named() -> None:
+    found = told([r for r in two() if r.cell.optimizer == "random" or r.cell.seed < 2])
+    row = next(row for row in found.findings.tracks["blackbox"].rows if row.method == "gp")
+    assert row.regret[-1][0] is not None
+    assert row.regret[-1][1:] == (None, None)
+    assert any("gp: fewer than 3 runs" in one and "Run more seeds" in one for one in found.findings.head.cautions)
+
+
 def test_unequal_budgets_are_found() -> None:
     results = two()
     results = [replace(r, spent=90.0) if r.cell.optimizer == "gp" and r.cell.seed == 1 else r for r in results]

@@ -37,6 +37,11 @@ DEFINITIONS = (
         "from the evaluation that found it on, and never before.",
     ),
     (
+        "Solved",
+        "The share of runs that ended within 0.0001 of the best known value, on tasks alike: there the curves reach "
+        "their floor, and smaller differences are not drawn.",
+    ),
+    (
         "Which ranks can be told apart",
         "Friedman's test over tasks, then a test of every pair; optimizers joined by a bar are not separated at 5 "
         "%. What is joined is not shown to be equal: there may be too few tasks.",

@@ -77,8 +77,8 @@ def estimate(found: Triple, word: str = "") -> str:
     return f"{judged}{short(found[0])}<small>{between(found) or '&nbsp;'}</small>"
 
 
-def number(value: float | None) -> str:
-    return f'<td data-key="{"" if value is None else value}">{short(value, 2)}</td>'
+def number(value: float | None, told: str = "") -> str:
+    return f'<td data-key="{"" if value is None else value}">{told or short(value, 2)}</td>'
 
 
 def words(told: object) -> str:

@@ -21,12 +21,12 @@ from trimtab.bench.report._sift import method_name
 from trimtab.bench.report._words import listed
 from trimtab.bench.report._worth import Norms
 from trimtab.bench.report.compare import verdicts
-from trimtab.bench.report.estimate import Estimate
+from trimtab.bench.report.estimate import Estimate, too_few
 from trimtab.bench.report.findings import NO_LINES, UNKNOWN, Diagram, Lines, Row, Track, Triple, Versus
 from trimtab.bench.report.friedman import critical
 from trimtab.bench.report.iqm import chances, iqm, profile
 from trimtab.bench.report.ranks import mean_rank
-from trimtab.bench.report.regret import geometric_regret, versus_random
+from trimtab.bench.report.regret import floor_share, geometric_regret, versus_random
 from trimtab.bench.report.runtime import ecdf
 from trimtab.bench.report.scores import Scores, gather
 from trimtab.bench.task import Task
@@ -71,6 +71,8 @@ def track_of(
         common = main
     if part:
         notes.append(f"Without a rank, because of the tasks only some were run: {', '.join(part)}.")
+    doubts += too_few(scores.present, scores.methods)[1]
+    notes += _without_random(common)
     order, rows = _rows(common, results, kind, task)
     rows += _rows(scores.only(methods=part), results, kind, task, ranked=False)[1] if part else ()
     better, undecided = _better(common, order)
@@ -92,6 +94,14 @@ def track_of(
         notes=tuple(notes),
     )
     return found, doubts
+
+
+def _without_random(scores: Scores) -> list[str]:
+    """Which tasks "vs random" says nothing of, unless that is all of them."""
+    unknown = [t for t, regret in zip(scores.tasks, scores.random[:, -1], strict=True) if not regret > 0]
+    if not unknown or len(unknown) == len(scores.tasks):
+        return []
+    return [f"vs random leaves out {listed(unknown)}: random search's regret there is 0 or not known."]
 
 
 def _running(scores: Scores) -> Scores:
@@ -151,6 +161,7 @@ def _rows(
     rank, regret, beside = (mean_rank(scores) if ranked else None), iqm(scores), versus_random(scores)
     igd = igd_plus_of(scores, results, task) if kind == "objectives" else None
     asked = _asked(results)
+    solved = floor_share(scores)[:, last]
     runs, ran = scores.present.sum(-1), scores.ran.sum(-1)
     rows = []
     for i, name in enumerate(scores.methods):
@@ -168,6 +179,7 @@ def _rows(
                 regret=tuple(_triple(regret, name, b) for b in range(last + 1)),
                 versus_random=_triple(beside, name, last),
                 igd=UNKNOWN if igd is None else _triple(igd, name, 0),
+                solved=_finite(solved[i]),
                 ask=asked.get(name, (None, None)),
             )
         )

@@ -57,6 +57,10 @@ def within(found: Triple, digits: int = 3) -> str:
     return f"{short(found[0])} [{interval}]" if interval else short(found[0])
 
 
+def percent(share: float | None) -> str:
+    return NONE if share is None else f"{share:.0%}"
+
+
 def count(n: int, what: str) -> str:
     """ "1 task", "3 tasks" """
     return f"{n} {what}{'' if n == 1 else 's'}"

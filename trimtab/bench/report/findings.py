@@ -29,7 +29,8 @@ class Row:
     rank            mean rank at the last budget, 1 is best, among the optimizers of the same table
     regret          at each budget: interquartile mean of the normalised regret (hypervolume regret of several goals)
     versus_random   at the last budget: 1 is no better than random search after as many evaluations
-    igd             IGD+ to the best known front, for several goals
+    igd             IGD+ to the front of all runs together, for several goals
+    solved          share of runs that ended within 0.0001 of the best known: where curves reach their floor
     ask             CPU seconds a suggestion: in the mean, and at the 100th (None: it never came so far)
     """
 
@@ -42,6 +43,7 @@ class Row:
     regret: tuple[Triple, ...]
     versus_random: Triple
     igd: Triple = UNKNOWN
+    solved: float | None = None
     ask: tuple[float | None, float | None] = (None, None)
 
 

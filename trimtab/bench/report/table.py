@@ -9,7 +9,19 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 
-from trimtab.bench.report._words import NONE, STATES, TITLES, UNITS, count, listed, short, span, summary, within
+from trimtab.bench.report._words import (
+    NONE,
+    STATES,
+    TITLES,
+    UNITS,
+    count,
+    listed,
+    percent,
+    short,
+    span,
+    summary,
+    within,
+)
 from trimtab.bench.report.findings import Findings, Head, Row, Track, Trouble
 from trimtab.study._text import cells, clean, cut, pad
 
@@ -97,7 +109,7 @@ def _board(track: Track, width: int) -> list[str]:
     regrets = [f"regret at {b:g}" for b in track.budgets]
     beside = any(row.versus_random[0] is not None for row in track.rows)
     head = ["", "mean rank", regrets[-1], *["vs random"] * beside, *["IGD+"] * several, *regrets[:-1]]
-    head += ["CPU ms", *["at 100th"] * late, "tasks", "seeds", "failed"]
+    head += ["solved", "CPU ms", *["at 100th"] * late, "tasks", "seeds", "failed"]
     return blocks([head, *(_row(row, several, late, beside) for row in track.rows)], width)
 
 
@@ -107,7 +119,7 @@ def _row(row: Row, several: bool, late: bool, beside: bool) -> list[str]:
     *earlier, last = (within(one, 2) for one in row.regret)
     told = [row.method, within(row.rank), last, *[within(row.versus_random, 2)] * beside]
     told += [*[within(row.igd, 2)] * several, *earlier]
-    told += [short(mean, 2), *[short(later, 2)] * late]
+    told += [percent(row.solved), short(mean, 2), *[short(later, 2)] * late]
     return [*told, str(row.tasks), span(*row.seeds), str(row.failures or NONE)]
 
 
