@@ -24,7 +24,8 @@ ALLOWED = {
     "storage": set(),
     "run": {"space", "storage"},
     "study": {"space", "history", "parts", "search", "schedule", "storage", "run"},
-    "cli": {"space", "history", "search", "schedule", "storage", "run", "study", "integrations"},
+    "bench": {"space", "history", "parts", "search", "schedule", "storage", "run", "study"},
+    "cli": {"space", "history", "search", "schedule", "storage", "run", "study", "bench", "integrations"},
     "integrations": {"space", "history", "search", "schedule", "storage", "run", "study"},
 }
 
