@@ -62,3 +62,11 @@ def test_what_can_not_be_is_refused() -> None:
     with pytest.raises(TrimtabError, match="No searcher is called"):
         scale((1,), 10, searcher="gess")
     assert peak() > 10
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheduler", ["full", "asha"])
+def test_a_hundred_thousand_events_take_seconds(scheduler: str) -> None:
+    line = once(8, 50_000 if scheduler == "full" else 13_000, scheduler=scheduler)
+    assert line.events > 95_000
+    assert line.seconds * 100_000 / line.events < 20  # 8 on the machine it was written on, with others at work

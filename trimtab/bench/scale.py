@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from math import exp
 from pathlib import Path
 from typing import Any
@@ -158,9 +159,10 @@ class _Counting(Simulated):
 
 def _whole(seed: int) -> Callable[[Run], Generator[Any, Any, float]]:
     """Trials that take a time and return a value."""
+    draws = _draws(seed)
 
     def model(run: Run) -> Generator[Any, Any, float]:
-        time_, noise = rng_for(seed, "scale", run.trial).normal(size=2)
+        time_, noise = draws(run.trial)
         yield exp(SPREAD * time_), None
         return _loss(run, noise)
 
@@ -169,15 +171,26 @@ def _whole(seed: int) -> Callable[[Run], Generator[Any, Any, float]]:
 
 def _curve(seed: int) -> Callable[[Run], Generator[Any, Any, None]]:
     """Trials of 27 steps that report after each."""
+    draws = _draws(seed)
 
     def model(run: Run) -> Generator[Any, Any, None]:
-        time_, noise = rng_for(seed, "scale", run.trial).normal(size=2)
+        time_, noise = draws(run.trial)
         end, a_step, step = _loss(run, noise), exp(SPREAD * time_) / STEPS, run.source_step
         while step < STEPS:
             step += 1
             yield a_step, {"loss": end + 1 / step}
 
     return model
+
+
+def _draws(seed: int) -> Callable[[int], tuple[float, float]]:
+    """trial -> two normal numbers, drawn a thousand trials at a time: what is measured is not the drawing."""
+
+    @lru_cache(maxsize=64)
+    def block(k: int) -> list[tuple[float, float]]:
+        return [(a, b) for a, b in rng_for(seed, "scale", k).normal(size=(1000, 2)).tolist()]
+
+    return lambda trial: block(trial // 1000)[trial % 1000]
 
 
 def _loss(run: Run, noise: float) -> float:
