@@ -11,7 +11,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from math import exp
@@ -43,8 +43,7 @@ class Scale:
     memory       peak of the process in MB; before: what it was before the first trial
     """
 
-    searcher: str
-    scheduler: str
+    optimizer: str
     workers: int
     asked: int
     trials: int
@@ -71,37 +70,42 @@ class Scale:
 
 
 def scale(
-    workers: Sequence[int] = (1, 10, 100, 1000), trials: int | None = None, searcher: str = "random",
-    scheduler: str = "full", *, seed: int = 0, told: Callable[[Scale], None] = lambda line: None,
-) -> list[Scale]:  # fmt: skip
-    """A line for each number of workers.
+    workers: Sequence[int] = (1, 10, 100, 1000), trials: int | None = None, optimizer: str = "random", *, seed: int = 0
+) -> Iterator[Scale]:
+    """A line for each number of workers, as it is there.
 
-    trials  of each; None: 100,000, and for searchers that cost more a suggestion as many as take some minutes
-    told    hears each line as it is there
+    trials     of each; None: 100,000, and for searchers that cost more a suggestion as many as take some minutes
+    optimizer  one of trimtab's: "random", "asha+random", "tpe(startup=20)"
     """
+    settings = _settings(optimizer)
     asked = TRIALS if trials is None else trials
-    some = min(asked, FEWER.get(searcher, asked)) if trials is None else trials
+    some = min(asked, FEWER.get(settings["searcher"]["method"], asked)) if trials is None else trials
     if not workers or min(workers) < 1 or some < 1:
         raise TrimtabError(f"workers={list(workers)}, trials={some}: whole numbers, at least 1.")
-    lines = []
     for n in workers:
-        words = {"workers": n, "trials": some, "searcher": searcher, "scheduler": scheduler, "seed": seed}
-        lines.append(replace(_in_a_process(words), asked=asked))
-        told(lines[-1])
-    return lines
+        yield replace(_in_a_process(n, some, optimizer, seed), asked=asked)
 
 
-def _in_a_process(words: Mapping[str, JSON]) -> Scale:
+def _settings(name: str) -> Mapping[str, Any]:
+    from trimtab.bench._optimizers import optimizer
+
+    found = optimizer(name)
+    if found.package != "trimtab":
+        raise TrimtabError(f"{name} is another package's: this measures trimtab's own log and driver.")
+    return found.settings
+
+
+def _in_a_process(*words: JSON) -> Scale:
     done = subprocess.run(
         [sys.executable, "-m", "trimtab.bench.scale", json.dumps(words)], capture_output=True, text=True, check=False
     )
     if done.returncode:
         told = done.stderr.strip().splitlines() or [f"the process ended with {done.returncode}"]
-        raise TrimtabError(told[-1].removeprefix("trimtab.errors.").partition(": ")[2] or told[-1])
+        raise TrimtabError(told[-1])
     return Scale(**json.loads(done.stdout))
 
 
-def once(workers: int, trials: int, searcher: str = "random", scheduler: str = "full", seed: int = 0) -> Scale:
+def once(workers: int, trials: int, optimizer: str = "random", seed: int = 0) -> Scale:
     """One line, in this process."""
     from trimtab.space import Choice, Float, Int, Space
     from trimtab.storage import Memory
@@ -109,17 +113,19 @@ def once(workers: int, trials: int, searcher: str = "random", scheduler: str = "
 
     space = Space({"rate": Float(1e-5, 1e-1, log=True), "width": Int(8, 512), "depth": Int(1, 8), "drop": Float(0, 0.5),
                    "activation": Choice(["relu", "gelu", "tanh"])})  # fmt: skip
+    settings = _settings(optimizer)
+    scheduler = settings.get("scheduler")
     study = Study(
-        "scale", space, minimize="loss", storage=Memory(), seed=seed, searcher=searcher, scheduler=scheduler,
-        max_budget=None if scheduler == "full" else STEPS,
+        "scale", space, minimize="loss", storage=Memory(), seed=seed, searcher=settings["searcher"],
+        scheduler=scheduler, max_budget=None if scheduler is None else STEPS,
     )  # fmt: skip
-    runner = _Counting(_whole(seed) if scheduler == "full" else _curve(seed), workers)
+    runner = _Counting(_whole(seed) if scheduler is None else _curve(seed), workers)
     before, begun = peak(), time.process_time()
     objective: Any = None  # a simulation runs no objective
     study.optimize(objective, trials=trials, runner=runner, display=False)
     seconds = time.process_time() - begun
     return Scale(
-        searcher, scheduler, workers, trials, study.counts["counted"],
+        optimizer, workers, trials, study.counts["counted"],
         utilisation=_share(runner.busy, workers * runner.time),
         steady=_share(runner.worked, workers * runner.started), makespan=round(runner.time, 2),
         events=study.history.version, decisions=runner.decisions, seconds=round(seconds, 3), memory=peak(),
@@ -209,25 +215,38 @@ def peak() -> float:
     return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 1)
 
 
-def _cells(line: Scale) -> tuple[str, ...]:
-    rates = f"{line.decisions_a_second:,.0f}", f"{line.events_a_second:,.0f}"
-    sizes = f"{line.memory:,.0f} MB", f"{line.makespan:,.0f} s", f"{line.seconds:,.1f} s"
-    return (f"{line.workers:,}", f"{line.utilisation:.1%}", f"{line.steady:.1%}", *rates, *sizes)
+HEAD = ("workers", "utilisation", "steady", "decisions/s", "events/s", "memory", "makespan", "CPU")
+WIDTHS = (7, 11, 6, 11, 8, 8, 10, 8)
+
+
+def head() -> str:
+    """The names of the columns."""
+    return _row(HEAD)
+
+
+def line(told: Scale) -> str:
+    """One line of the table as text."""
+    rates = f"{told.decisions_a_second:,.0f}", f"{told.events_a_second:,.0f}"
+    sizes = f"{told.memory:,.0f} MB", f"{told.makespan:,.0f} s", f"{told.seconds:,.1f} s"
+    return _row((f"{told.workers:,}", f"{told.utilisation:.1%}", f"{told.steady:.1%}", *rates, *sizes))
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "  ".join(f"{cell:>{width}}" for cell, width in zip(cells, WIDTHS, strict=True))
+
+
+def title(told: Scale) -> str:
+    """What the table is of, and what was reduced."""
+    words = f"{told.optimizer}: {told.asked:,} trials of log-normal times, in memory"
+    if told.trials < told.asked:
+        words += f"\n(only {told.trials:,}: a suggestion of {told.optimizer} costs more)"
+    return words
 
 
 def table(lines: Sequence[Scale]) -> str:
-    """The lines as text, and what was reduced."""
-    head = ("workers", "utilisation", "steady", "decisions/s", "events/s", "memory", "makespan", "CPU")
-    rows = [_cells(line) for line in lines]
-    widths = [max(map(len, column)) for column in zip(head, *rows, strict=True)]
-    first = lines[0]
-    text = [f"{first.scheduler} + {first.searcher}, {first.trials:,} trials of log-normal times, in memory"]
-    text += ["  ".join(f"{cell:>{w}}" for cell, w in zip(row, widths, strict=True)) for row in (head, *rows)]
-    if first.trials < first.asked:
-        why = f"because a suggestion of {first.searcher} costs more"
-        text.append(f"{first.trials:,} trials and not {first.asked:,}, {why}")
-    return "\n".join(text)
+    """All of it as text."""
+    return "\n".join([title(lines[0]), head(), *map(line, lines)])
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(asdict(once(**json.loads(sys.argv[1])))))
+    sys.stdout.write(json.dumps(asdict(once(*json.loads(sys.argv[1])))))
