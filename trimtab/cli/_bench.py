@@ -205,11 +205,11 @@ def speed(optimizers: tuple[str, ...], sizes: str, task: str, rounds: int, as_js
 
 
 @bench.command()
-@click.option("--trials", type=COUNT, default=100_000)
+@click.option("--trials", type=COUNT, help="Left out: 100,000, fewer where a suggestion costs more than the log.")
 @click.option("--workers", default="1,10,100,1000", metavar="N,N", help="Virtual workers.")
 @click.option("--optimizer", default="random", metavar="NAME")
 @as_json
-def scale(trials: int, workers: str, optimizer: str, as_json: bool) -> int:
+def scale(trials: int | None, workers: str, optimizer: str, as_json: bool) -> int:
     """Many virtual workers and trials: utilisation, decisions a second, memory."""
     from trimtab.bench import scale as scales
 
@@ -218,7 +218,7 @@ def scale(trials: int, workers: str, optimizer: str, as_json: bool) -> int:
     for row in scales.scale(workers=many, trials=trials, optimizer=optimizer):
         rows.append(row)
         if not as_json:
-            say(scales.head() + "\n" + scales.line(row) if len(rows) == 1 else scales.line(row))
+            say(scales.table([row]) if len(rows) == 1 else scales.line(row))
     if as_json:
         say_json([row.to_json() for row in rows])
     return 0
@@ -242,6 +242,8 @@ def tasks(pattern: str, as_json: bool, data: str | None) -> int:
             many, why = len(one.names(folder)), ""
         except (TrimtabError, OSError) as error:
             many, why = 0, str(error)
+        if not many and one.data:
+            why = why or f"Reads {one.data}/ in a folder of yours: --data DIR, or $TRIMTAB_BENCH_DATA."
         rows.append({"name": one.name, "tasks": many, "summary": one.summary, "licence": one.licence, "missing": why})
     if as_json:
         say_json(rows)
