@@ -1,8 +1,10 @@
 """What random search reaches on each task, and the best anybody has seen: constants, frozen in norms.json.
 
 Idea    A regret needs two points of reference that no result can move: the best value, and the median of the best of n
-        random configurations (evaluated whole and without noise; infeasible ones never count). They are computed once
-        for a task and its revision, by `python -m benchmarks.norms`, and read from here ever after.
+        random configurations, evaluated whole and without noise. They are computed once for a task and its revision, by
+        `python -m benchmarks.norms`, and read from here ever after.
+Limits  A draw that fails or breaks a constraint is one of the n, and worse than any other. Where it would itself be the
+        median, the median of the feasible draws stands in for it.
 Source  The yardstick of bayesmark: the median of the best of n draws is the quantile 1 - (1/2)^(1/n) of a single draw.
 Goals   Of a task with several goals all numbers are hypervolumes, after (value - ideal) / (nadir - ideal), reference
         point 1.1: larger is better.
@@ -18,10 +20,14 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 if TYPE_CHECKING:
     from trimtab.bench.task import Task
 
 FILE = Path(__file__).with_name("norms.json")
+SIZES = (1, 5, 10, 25, 50, 100, 200)  # the n for which medians are stored
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,21 @@ def stored(name: str, revision: int = 1) -> Norm | None:
     if row is None or row["revision"] != revision:
         return None
     return Norm(row["best"], row["exact"], {int(n): value for n, value in row["random"].items()})
+
+
+def medians(losses: NDArray[np.float64], sizes: tuple[int, ...] = SIZES) -> dict[int, float]:
+    """{n: median of the least of n draws with replacement from losses (N,)}; inf is a draw that does not count.
+
+    The least of n is at most the k-th smallest with probability 1 - (1 - k/N)^n: k is the first that makes it a half.
+
+    >>> medians(np.array([1.0, 2.0, 3.0, 4.0]), (1, 2, 10))
+    {1: 2.0, 2: 2.0, 10: 1.0}
+    """
+    ordered = np.sort(losses)
+    feasible = ordered[np.isfinite(ordered)]
+    middle = feasible[math.ceil(len(feasible) / 2) - 1]
+    ranks = [math.ceil(len(ordered) * (1 - 0.5 ** (1 / n)) - 1e-9) for n in sizes]
+    return {n: float(min(ordered[k - 1], middle)) for n, k in zip(sizes, ranks, strict=True)}
 
 
 @lru_cache(maxsize=1)
