@@ -261,7 +261,7 @@ def _row(config: Config, count: int, name: str = "x") -> list[Any]:
 
 FAMILY = catalogue(
     "fixtures",
-    "eight small tasks with a known optimum, one question each",
+    "small tasks with a known optimum, one question each",
     {
         "branin_cat": _branin_cat,
         "hartmann6": _hartmann6,
