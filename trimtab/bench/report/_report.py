@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,11 +110,6 @@ def report(
     if html is not None:
         Path(html).write_text(made.html(), encoding="utf-8", errors="replace")
     return made
-
-
-def write_json(made: Report, path: str | Path) -> None:
-    """The document as a file."""
-    Path(path).write_text(json.dumps(made.to_json(), allow_nan=False, indent=1) + "\n", encoding="utf-8")
 
 
 def _figures(track: Track) -> dict[str, Any]:

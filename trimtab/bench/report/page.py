@@ -166,7 +166,7 @@ def _board(track: Track) -> str:
     several, late = track.kind == "objectives", any(row.ask[1] is not None for row in track.rows)
     beside = any(row.versus_random[0] is not None for row in track.rows)
     head = ["optimizer", "mean rank", *(f"regret at {b:g}" for b in track.budgets), *["vs random"] * beside]
-    head += ["IGD+"] * several + ["solved", "CPU ms a suggestion", *["at the 100th"] * late, "tasks", "seeds", "failed"]
+    head += ["IGD+"] * several + ["solved", "CPU ms a suggestion", *["at 100th"] * late, "tasks × seeds", "failed"]
     columns: list[list[Triple]] = [[row.rank for row in track.rows]]
     columns += [[row.regret[i] for row in track.rows] for i in range(len(track.budgets))]
     columns += [[row.versus_random for row in track.rows]] * beside + [[row.igd for row in track.rows]] * several
@@ -176,7 +176,7 @@ def _board(track: Track) -> str:
         mean, later = (None if seconds is None else 1000 * seconds for seconds in row.ask)
         told = [h.name(row.method), *(h.cell(c[i], low) for c, low in zip(columns, lowest, strict=True))]
         told += [h.number(row.solved, percent(row.solved)), h.number(mean), *[h.number(later)] * late]
-        body.append(h.line(row, [*told, *map(h.plain, (row.tasks, span(*row.seeds), row.failures or NONE))]))
+        body.append(h.line(row, [*told, *map(h.plain, (f"{row.tasks} × {span(*row.seeds)}", row.failures or NONE))]))
     return h.table(head, body, sorts=True)
 
 
