@@ -263,6 +263,38 @@ def test_a_scenario_of_ones_own_is_described_in_its_folder(tmp_path: Path, fake:
         task("yahpo/theirs-12", tmp_path)
 
 
+def test_a_scenario_of_one_data_set_with_epochs_has_curves(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As nb301: no parameter says which data set, and another is set for good."""
+    place = tmp_path / "yahpo" / "cells"
+    place.mkdir(parents=True)
+    space = {
+        "hyperparameters": [
+            label("node", "0_1", "0_2"),
+            label("edge", "skip", "pool"),
+            number("epoch", 1, 5, "uniform_int"),
+        ],
+        "conditions": [{"child": "edge", "parent": "node", "type": "IN", "values": ["0_1"]}],
+        "forbiddens": [],
+    }
+    space["hyperparameters"].append(label("dataset", "CIFAR10"))
+    words = {"numbers": ["epoch"], "labels": ["node", "edge"], "outputs": ["acc", "runtime"], "fidelity": "epoch"}
+    words |= {"seconds": "runtime", "goal": "acc", "instance": "", "only": "CIFAR10", "fixed": {"dataset": "CIFAR10"}}
+    codes = {"node": {"#na#": 0, "0_1": 1, "0_2": 2}, "edge": {"#na#": 0, "skip": 1, "pool": 2}}
+    for name, content in {"config_space": space, "encoding": codes, "scenario": words}.items():
+        (place / f"{name}.json").write_text(json.dumps(content))
+    (place / "model.onnx").write_bytes(b"")
+    model = FakeModel(labels=2, numbers=1, outputs=2)
+    monkeypatch.setattr(_onnx, "session", lambda path: model)
+    assert tasks("yahpo/*", tmp_path) == ["yahpo/cells-CIFAR10"]
+    made = task("yahpo/cells-CIFAR10", tmp_path)
+    curve = made.curve({"node": "0_2"}, 0)
+    assert model.seen[-1]["x_cat"].tolist() == [[2, 0]] * 5
+    assert model.seen[-1]["x_cont"].tolist() == [[1], [2], [3], [4], [5]]
+    assert [o.metrics["acc"] for o in curve] == [3, 4, 5, 6, 7]
+    assert made.measure({"node": "0_2"}, 3, 0) == curve[2]
+    assert [o.seconds for o in curve] == [3, 4, 5, 6, 7]
+
+
 def test_the_table_knows_all_fourteen_scenarios() -> None:
     assert len(SCENARIOS) == 14
     for name, scenario in SCENARIOS.items():

@@ -149,7 +149,8 @@ def _fits(folder: Folder) -> Folder:
             "This reader knows the models of YAHPO Gym 1.0.2."
         )
     for name in s.labels:
-        values = folder.instances if name == s.instance else getattr(folder.space[name], "labels", ())
+        record = folder.parameters[name]
+        values = record.get("choices", record.get("sequence", [record.get("value")]))
         for value in ("#na#", *map(str, values)):
             if value not in folder.codes.get(name, {}):
                 raise TrimtabError(f"{where}: encoding.json has no code for {name} = {value!r}.")
