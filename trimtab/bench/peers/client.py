@@ -79,7 +79,8 @@ class PeerSession:
         self.seconds, self.version, self.name = 0.0, "", name
         self._translation, self._constraints, self._limit = translation, constraints, limits[1]
         self._place = (python, adapter) if again else None
-        self._started = (again and _SPARE.pop((python, adapter), None)) or _start(python)
+        spare = _SPARE.pop((python, adapter), None) if again else None
+        self._started = spare or _start(python)
         self._process, self._folder, self._answers = self._started
         self._stderr = self._folder / "stderr.txt"
         self._end = weakref.finalize(self, _end, self._process, self._folder)
