@@ -22,6 +22,7 @@ from trimtab.bench.rows import Rows, trace
 from trimtab.bench.task import Task
 from trimtab.bench.virtual import run_session, run_study
 from trimtab.errors import MissingExtra, TrimtabError
+from trimtab.run.environment import cpu_name
 
 
 def run_cell(cell: Cell, *, data: Path | None = None, limit: float = float("inf")) -> Result:
@@ -84,7 +85,7 @@ def _line(error: Exception) -> str:
 def _where() -> dict[str, Any]:
     return {
         "trimtab": __version__, "python": platform.python_version(), "numpy": np.__version__,
-        "machine": f"{platform.system()} {platform.machine()}", "date": datetime.now(UTC).date().isoformat(),
+        "machine": f"{platform.system()}, {cpu_name()}", "date": datetime.now(UTC).date().isoformat(),
     }  # fmt: skip
 
 

@@ -56,8 +56,8 @@ SMOKE = Suite(
     "does everything work? Needs nothing but trimtab, and less than a minute",
     (
         Group(("fixtures/branin_cat", "fixtures/hartmann6", "analytic/cash"), ("random", "tpe", "gp", "auto"), (), 30),
-        Group(("fixtures/branin_con",), ("random", "tpe", "gp"), (), 25),
-        Group(("fixtures/zdt1_d5",), ("random", "tpe", "gp"), (), 25),
+        Group(("fixtures/branin_con",), ("random", "tpe", "gp", "auto"), (), 25),
+        Group(("fixtures/zdt1_d5",), ("random", "tpe", "gp", "auto"), (), 25),
         Group(("fixtures/curves_mild",), ("random", "asha+random", "halving+tpe"), (), 15, 4),
     ),
     3,

@@ -57,7 +57,7 @@ def _arithmetic() -> tuple[tuple[str, JSON], ...]:
         ("numpy", np.__version__),
         ("scipy", _version("scipy")),
         ("blas", f"{blas.get('name', '?')} {blas.get('version', '?')}"),
-        ("cpu", _cpu()),
+        ("cpu", cpu_name()),
         ("simd", (config.get("SIMD Extensions", {}).get("found") or ["none"])[-1]),
     )
 
@@ -74,7 +74,7 @@ def _version(package: str) -> str | None:
         return None
 
 
-def _cpu() -> str:
+def cpu_name() -> str:
     """Vendor, family and model: BLAS picks its kernels by them when it is loaded."""
     try:
         lines = Path("/proc/cpuinfo").read_text().split("\n\n", 1)[0].splitlines()
