@@ -12,7 +12,7 @@ import pytest
 
 from trimtab._random import rng_for
 from trimtab.bench._families import task, tasks
-from trimtab.bench.tasks import _onnx
+from trimtab.bench.tasks import _onnx, yahpo
 from trimtab.bench.tasks._yahpo_scenarios import SCENARIOS
 from trimtab.errors import MissingData, SpaceError, TrimtabError, UnknownName
 
@@ -64,6 +64,26 @@ def test_learning_curves_are_plausible(data: Path, instance: str) -> None:
         assert curve[-1].seconds == pytest.approx(curve[-1].metrics["time"], rel=0.02)
         rising += accuracy[-1] >= accuracy[0]
     assert rising >= 16
+
+
+PUBLISHED = {  # least and greatest predictions, from YAHPO Gym's own table of statistics
+    "3945": {"val_accuracy": (15.986547, 99.62601), "time": (1.3681177, 3868.758)},
+    "167184": {"val_accuracy": (31.071255, 84.42773), "time": (1.0683066, 1467.2593)},
+    "189905": {"val_accuracy": (1.070654, 96.34633), "time": (0.32923716, 2186.3516)},
+}
+
+
+@pytest.mark.parametrize("instance", PUBLISHED)
+def test_predictions_span_the_published_range(data: Path, instance: str) -> None:
+    """3,000 draws stay within it and nearly fill it: order of inputs, codes and units are those of the source."""
+    folder = yahpo.opened((data / "yahpo" / "lcbench").resolve())
+    rng = rng_for(0, "published", instance)
+    configs = folder.space.decode(folder.space.sample(rng, 3000))
+    found = folder.predict(instance, configs, rng.integers(1, 53, 3000))
+    for output, (low, high) in PUBLISHED[instance].items():
+        values = found[:, folder.scenario.outputs.index(output)]
+        assert low <= values.min() < low + 0.2 * (high - low)
+        assert high >= values.max() > high - (0.02 if output == "val_accuracy" else 0.8) * (high - low)
 
 
 def test_a_curve_is_its_measurements(data: Path) -> None:
