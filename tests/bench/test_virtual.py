@@ -433,6 +433,15 @@ def test_budgets_that_are_asked_for_are_rounded_to_steps() -> None:
     assert [row.step for row in run_session(low, curves(), 0, 100)] == [1]
 
 
+def test_a_running_trial_can_not_be_asked_for_again() -> None:
+    class Stutters(InOrder):
+        def ask(self) -> Asked | None:
+            return Asked(0, {"x": 0}, 3.0)
+
+    with pytest.raises(ValueError, match="trial 0 again while it runs"):
+        run_session(Stutters(line(1)), curves(), 0, 9, workers=2)
+
+
 # ── traces ───────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 

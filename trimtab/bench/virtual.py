@@ -280,6 +280,8 @@ class _Hand(Bench):
 
     def _run(self, asked: Asked, seed: int) -> Run:
         """What is asked for as a run: a paused trial goes on where it was, if it can."""
+        if asked.key in self._live:
+            raise ValueError(f"it asks for trial {asked.key} again while it runs")
         fidelity, before = self.task.fidelity, self.last.get(asked.key)
         if fidelity is None or self.evaluation.whole:
             return Run(asked.key, 1, asked.config, seed_for(seed, "objective", asked.key), inf)
