@@ -29,7 +29,7 @@ class Model:
     build    (config, classification?) -> an estimator
     work     (config, rows, columns) -> seconds that a fit counts
     steps    what it can be stopped after, and how many there are; ("", 0): it can only be fitted whole
-    decides  it gives decision values instead of probabilities
+    decides  config -> whether it gives decision values instead of probabilities
     scaled   the columns are standardised before
     folds    how many of the cross-validation's folds are used
     leave    data sets on which it would take too long
@@ -39,7 +39,7 @@ class Model:
     build: Callable[[Config, bool], Any]
     work: Work
     steps: tuple[str, int] = ("", 0)
-    decides: bool = False
+    decides: Callable[[Config], bool] = lambda config: False
     scaled: bool = True
     folds: int = FOLDS
     leave: frozenset[str] = frozenset()
@@ -308,7 +308,7 @@ def _pipeline_work(c: Config, rows: int, columns: int) -> float:
 
 MODELS: Mapping[str, Model] = {
     "rf": Model(_forest_space, _forest, _forest_work, scaled=False),
-    "svm": Model(_svm_space, _svm, _svm_work, decides=True),
+    "svm": Model(_svm_space, _svm, _svm_work, decides=lambda config: True),
     "mlp": Model(_network_space, _network, _network_work, steps=("epoch", EPOCHS), folds=1),
     "gbt": Model(
         _boosting_space,
@@ -320,5 +320,11 @@ MODELS: Mapping[str, Model] = {
     ),
     "knn": Model(_neighbours_space, _neighbours, _neighbours_work),
     "linear": Model(_linear_space, _linear, _linear_work, leave=frozenset({"digits"})),
-    "pipeline": Model(_pipeline_space, _pipeline, _pipeline_work, decides=True, scaled=False),
+    "pipeline": Model(
+        _pipeline_space,
+        _pipeline,
+        _pipeline_work,
+        decides=lambda config: config["model"] == "svm",
+        scaled=False,
+    ),
 }

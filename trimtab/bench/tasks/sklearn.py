@@ -98,12 +98,12 @@ class _Training:
     def measure(self, config: Config, budget: float | None, seed: int) -> Outcome:
         if self.fidelity is not None:
             return self._curve(config, step(self.task, self.fidelity, budget))[-1]
-        data, found = load(self.data), []
+        data, found, decisions = load(self.data), list[Floats](), self.classify and self.model.decides(config)
         with _quiet():
             for train, test in self._splits(data):
                 fitted = self._estimator(config).fit(data.X[train], data.y[train])
-                found.append(self._values(fitted, data.X[test]))
-        return Outcome({self.goal: self._score(data, found)}, self._seconds(config, data))
+                found.append(self._values(fitted, data.X[test], decisions))
+        return Outcome({self.goal: self._score(data, found, decisions)}, self._seconds(config, data))
 
     def curve(self, config: Config, seed: int) -> list[Outcome]:
         assert self.fidelity is not None
@@ -115,7 +115,7 @@ class _Training:
             follow = self._epochs if self.model.steps[0] == "epoch" else self._rounds
             found = [list(follow(config, data, train, test, steps)) for train, test in self._splits(data)]
         whole, high = self._seconds(config, data), self.model.steps[1]
-        scores = [self._score(data, list(parts)) for parts in zip(*found, strict=True)]
+        scores = [self._score(data, list(parts), False) for parts in zip(*found, strict=True)]
         return [Outcome({self.goal: score}, whole * i / high) for i, score in enumerate(scores, 1)]
 
     def _splits(self, data: Data) -> Any:
@@ -129,7 +129,7 @@ class _Training:
             network.set_params(batch_size=len(X))
         for _ in range(steps):
             network.partial_fit(X, data.y[train], **words)
-            yield self._values(network, held)
+            yield self._values(network, held, False)
 
     def _rounds(self, config: Config, data: Data, train: Any, test: Any, steps: int) -> Iterator[Floats]:
         """The predictions of boosted trees after each round; a stopped run's are the first of a whole one's."""
@@ -142,24 +142,22 @@ class _Training:
             return part("pipeline").make_pipeline(part("preprocessing").StandardScaler(), made)
         return made
 
-    def _values(self, fitted: Any, X: Floats) -> Floats:
+    def _values(self, fitted: Any, X: Floats, decisions: bool) -> Floats:
+        """What the score is of: predictions, probabilities (n, classes), or decision values."""
         if not self.classify:
-            values: Floats = fitted.predict(X)
-        elif self.model.decides and not hasattr(fitted, "predict_proba"):
-            values = fitted.decision_function(X)
+            found: Floats = fitted.predict(X)
         else:
-            values = fitted.predict_proba(X)
-        return values
+            found = fitted.decision_function(X) if decisions else fitted.predict_proba(X)
+        return found
 
-    def _score(self, data: Data, found: list[Floats]) -> float:
+    def _score(self, data: Data, found: list[Floats], decisions: bool) -> float:
         """Over the held out rows of all folds together."""
         y, values = np.concatenate([data.y[test] for _, test in self._splits(data)]), np.concatenate(found)
         if not np.isfinite(values).all():
             raise ValueError(f"{self.task}: the model's predictions are not finite.")
         if not data.classes:
             return rmse(np.clip(values, data.y.min(), data.y.max()), y)
-        is_probability = values.ndim > 1 and np.allclose(values.sum(axis=1), 1.0) and bool((values >= 0).all())
-        return log_loss(values, y) if is_probability else tempered_log_loss(values, y)
+        return tempered_log_loss(values, y) if decisions else log_loss(values, y)
 
     def _seconds(self, config: Config, data: Data) -> float:
         return self.model.folds * self.model.work(config, data.rows, data.columns)
