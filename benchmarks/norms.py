@@ -36,7 +36,7 @@ from trimtab.space import Expression, Space
 Floats = NDArray[np.float64]
 REFERENCE = 1.1
 RESAMPLES = 200  # of n draws, for the median of a hypervolume
-STEPS, STEPS_REAL = 6000, 400  # of the evolutionary search
+STEPS, STEPS_FRONT, STEPS_REAL = 6000, 12_000, 400  # of the long search
 REAL_DRAWS, REAL_RUNS, REAL_TRIALS = 1000, 2, 200
 
 
@@ -110,7 +110,7 @@ def long_search(made: Task, X: Floats, Y: Floats, steps: int) -> Floats:
         if i < apart:
             reach = 0.3 * 0.05 ** (i / apart)  # of each parameter's range: from 0.3 to 0.015
         else:
-            reach = 0.1 * 0.002 ** ((i - apart) / (rounds - apart))  # from 0.1 to 0.0002
+            reach = (0.1 if apart else 0.3) * 0.002 ** ((i - apart) / (rounds - apart))  # to 0.0002, or 0.0006
         Z = children(made.space, parents, reach, rng)
         found = evaluated(made, Z)
         seen.append(found)
@@ -174,7 +174,8 @@ def _volumes(made: Task, Y: Floats) -> dict[int, float]:
 
 
 def _best(made: Task, X: Floats, Y: Floats, real: bool) -> float:
-    seen = long_search(made, X, Y, STEPS_REAL if real else STEPS)
+    steps = STEPS_REAL if real else STEPS if len(made.goals) == 1 else STEPS_FRONT
+    seen = long_search(made, X, Y, steps)
     if len(made.goals) > 1:
         found = volume(seen[np.isfinite(seen).all(axis=1)])
         return found if made.best is None else max(found, made.best)
