@@ -2,7 +2,8 @@
 
 As     The designers behind the service's algorithms, with their defaults; the first is the service's own default.
        Before each suggestion it is told what was completed since, and what runs.
-Failed complete(infeasibility_reason=…), Vizier's word for it.
+Failed complete(infeasibility_reason=…), Vizier's word for it; NSGA2, which can't read a trial without values, is told
+       nothing.
 Notes  Several goals for the GP and NSGA2; no limits, no conditions. An ordered choice is a discrete parameter. XLA
        compiles as trials grow in number, inside the suggestion; that is counted. One thread.
 """
@@ -45,6 +46,7 @@ class Adapter:
             problem.metric_information.append(vz.MetricInformation(name, goal=vz.ObjectiveMetricGoal.MINIMIZE))
         name = job.settings["designer"]
         kind = getattr(import_module(DESIGNERS[name]), name)
+        self.forgets = name == "NSGA2Designer"
         seed = {"rng": jax.random.PRNGKey(job.seed)} if name.startswith("VizierGP") else {"seed": job.seed}
         self.designer = kind(problem, **seed)
         self.open: dict[int, Any] = {}
@@ -68,6 +70,8 @@ class Adapter:
 
     def tell(self, key: int, costs: Any, limits: list[float], seconds: float) -> None:
         trial = self.open.pop(key)
+        if costs is None and self.forgets:
+            return
         if costs is None:
             trial.complete(vz.Measurement(), infeasibility_reason="it failed")
         else:
