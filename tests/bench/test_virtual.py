@@ -15,13 +15,13 @@ from trimtab._random import seed_for
 from trimtab.bench.optimizer import Asked, Optimizer
 from trimtab.bench.rows import Row, Rows, trace
 from trimtab.bench.task import Fidelity, Goal, Outcome, Task
-from trimtab.bench.virtual import ALL, Delays, run_session, run_study, simulate
+from trimtab.bench.virtual import ALL, Delays, run_session, run_study, simulate, without_defaults
 from trimtab.errors import Unsupported
 from trimtab.history import History
 from trimtab.parts.pareto import front
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.schedule.asha import ASHA
-from trimtab.space import Float, Int, Space
+from trimtab.space import Choice, Float, Int, Space
 
 LOSSES = (5.0, 3.0, 8.0, 1.0, 7.0, 2.0, 6.0, 4.0, 0.0)
 LINE = Space({"x": Int(0, 8)})
@@ -486,3 +486,14 @@ def test_by_name_and_by_scheduler() -> None:
     again = simulate(ASHA(max=81), "fixtures/curves_mild", 4, budget=2, seed=3)
     assert again.rows == rows.rows
     assert simulate(ASHA(max=81), "fixtures/curves_mild", 4, max_time=30).at == 30
+
+
+def test_nobody_is_told_a_default():
+    """Peers don't know the defaults of a space, so trimtab's own must not begin with them."""
+    inner = Space({"lr": Float(0, 1, default=0.5)})
+    space = Space({"x": Float(0, 1, default=0.5), "model": Choice({"a": inner, "b": Space({})}, default="a")})
+    assert space.default is not None
+    assert without_defaults(space).default is None
+    assert without_defaults(space).names == space.names
+    X = space.sample(np.random.default_rng(0), 20)
+    assert without_defaults(space).decode(X) == space.decode(X)

@@ -25,6 +25,7 @@ from trimtab.bench.task import Task
 from trimtab.errors import Unsupported
 from trimtab.protocol import Run
 from trimtab.run.simulated import Delays, Simulated
+from trimtab.space import Space
 
 if TYPE_CHECKING:
     from trimtab.protocol import Scheduler
@@ -196,12 +197,25 @@ def made(optimizer: Optimizer, task: Task, seed: int, *, whole: bool) -> Study:
     low = [goal.name for goal in task.goals if goal.sense == "minimize"]
     high = [goal.name for goal in task.goals if goal.sense == "maximize"]
     return Study(
-        "bench", task.space, minimize=low or None, maximize=high or None, storage=Memory(), seed=seed,
+        "bench", without_defaults(task.space), minimize=low or None, maximize=high or None, storage=Memory(), seed=seed,
         constraints=task.constraints if "constraints" in optimizer.takes else (),
         searcher=optimizer.settings.get("searcher", "auto"),
         scheduler=None if whole else _scheduler(scheduler, task),
         stop={"failures": False},
     )  # fmt: skip
+
+
+def without_defaults(space: Space) -> Space:
+    """The space as peers see it: trimtab would try a configuration of defaults first, and nobody else knows of it."""
+    if space.default is None:
+        return space
+
+    def bare(told: Any) -> Any:
+        if isinstance(told, Mapping):
+            return {k: bare(v) for k, v in told.items() if k != "default" or "type" not in told}
+        return [bare(v) for v in told] if isinstance(told, list) else told
+
+    return Space.from_json(bare(space.to_json()))
 
 
 def _name(method: Any) -> str:
