@@ -24,11 +24,15 @@ import faulthandler
 import importlib.util
 import json
 import os
+import queue
 import shutil
 import sys
+import threading
 import time
 import traceback
 from typing import Any
+
+GRACE = 10.0  # seconds that a call may go on after the bench is gone
 
 
 class Refused(Exception):
@@ -135,6 +139,22 @@ def error(problem: BaseException) -> dict[str, Any]:
     return {"error": {"kind": kind, "text": text, "trace": traceback.format_exc()}}
 
 
+def read(requests: Any, inbox: Any) -> None:
+    """Requests to the queue, "" at their end. A call that goes on after it is cut off: nobody waits for its answer."""
+    for line in requests:
+        inbox.put(line)
+    inbox.put("")
+    time.sleep(GRACE)
+    leave(1)
+
+
+def leave(code: int) -> None:
+    here = os.getcwd()
+    if os.path.basename(here).startswith("trimtab-peer-"):  # made for this process; nobody is left to remove it
+        shutil.rmtree(here, ignore_errors=True)
+    os._exit(code)  # threads and children of the package would keep a normal exit waiting
+
+
 def serve() -> None:
     """Answers until the pipe is closed or the session is."""
     requests = os.fdopen(os.dup(0), "r", encoding="utf-8", newline="\n")
@@ -146,7 +166,9 @@ def serve() -> None:
     faulthandler.enable()
     sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != os.path.dirname(os.path.abspath(__file__))]
     server = Server()
-    for line in requests:
+    inbox: queue.SimpleQueue[str] = queue.SimpleQueue()
+    threading.Thread(target=read, args=(requests, inbox), daemon=True).start()
+    for line in iter(inbox.get, ""):
         request = json.loads(line)
         try:
             answer = json.dumps(server.answer(request), default=plain)
@@ -158,10 +180,7 @@ def serve() -> None:
             break
     answers.close()
     sys.stderr.flush()
-    here = os.getcwd()
-    if os.path.basename(here).startswith("trimtab-peer-"):  # made for this process; nobody is left to remove it
-        shutil.rmtree(here, ignore_errors=True)
-    os._exit(0)  # threads and children of the package would keep a normal exit waiting
+    leave(0)
 
 
 if __name__ == "__main__":
