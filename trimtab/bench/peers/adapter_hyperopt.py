@@ -37,7 +37,7 @@ class Adapter:
     def node(self, p: dict[str, Any]) -> Any:
         """The parameter, behind a switch for each parent of which it needs certain values."""
         node = self.nodes[p["name"]] = self.drawn(p)
-        for condition in p["when"]:
+        for condition in reversed(p["when"]):  # the outermost parent outermost, or Hyperopt sees a cycle
             parent = self.space[condition["parent"]]
             low = 0 if parent["kind"] == "choice" else parent["low"]
             n = len(parent["choices"]) if parent["kind"] == "choice" else parent["high"] - low + 1
