@@ -160,7 +160,7 @@ def test_a_plan_is_seed_by_seed_and_names_what_is_missing() -> None:
 
 
 def test_an_optimizer_that_can_not_is_named() -> None:
-    suite = Suite("mine", "", (Group(("fixtures/branin_cat",), budget=5),), 1)
+    suite = Suite("mine", "", (Group(("fixtures/branin_cat",), ("random", "asha+tpe"), (), 5),), 1)
     made = plan(suite, names=["asha+tpe"])
     assert not made.cells
     assert "no steps to stop at" in made.missing["asha+tpe on fixtures/branin_cat"]
@@ -174,3 +174,16 @@ def test_settings_are_part_of_the_address() -> None:
     suite = Suite("mine", "", (Group(("fixtures/branin_cat",), budget=5),), 1)
     a, b = plan(suite, names=["tpe", "tpe(startup=20)"]).cells
     assert a.address != b.address
+
+
+def test_a_named_optimizer_runs_where_the_suite_has_it_or_its_like() -> None:
+    whole = Group(("fixtures/branin_cat",), ("random", "tpe"), (), 5)
+    steps = Group(("fixtures/curves_mild",), ("random", "asha+random"), (), 5)
+    suite = Suite("mine", "", (whole, steps), 1)
+
+    def found(*names: str) -> list[tuple[str, str]]:
+        return [(cell.optimizer, cell.task.partition("/")[2]) for cell in plan(suite, names=names).cells]
+
+    assert found("random") == [("random", "branin_cat"), ("random", "curves_mild")]
+    assert found("tpe", "asha+random") == [("tpe", "branin_cat"), ("asha+random", "curves_mild")]
+    assert found("gp", "asha+gp") == [("gp", "branin_cat"), ("asha+gp", "curves_mild")]

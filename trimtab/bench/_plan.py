@@ -47,7 +47,8 @@ def plan(
     missing: dict[str, str] = {}
     cells: dict[str, Cell] = {}
     for group in chosen.groups:
-        wanted = [(one, revision(one)) for one in map(optimizer, names or group.optimizers(peers))]
+        chosen_names = [n for n in names if _belongs(n, group, chosen)] if names else group.optimizers(peers)
+        wanted = [(one, revision(one)) for one in map(optimizer, chosen_names)]
         for made in _tasks(group, pattern, data, missing):
             for one, method in wanted:
                 if why := unfit(one, made, group.workers):
@@ -62,6 +63,17 @@ def plan(
         raise TrimtabError(f"No task of the suite {chosen.name!r} matches {pattern!r}. See: trimtab bench tasks")
     in_order = sorted(cells.values(), key=lambda cell: cell.seed)  # a run that is cut short has covered tasks evenly
     return Plan(tuple(in_order), missing)
+
+
+def _belongs(name: str, group: Group, suite: Suite) -> bool:
+    """Whether an optimizer that somebody has named is run in a group.
+
+    One of the suite's runs where the suite has it; another where its like are, in whether they stop trials early.
+    """
+    if any(name in each.optimizers(True) for each in suite.groups):
+        return name in group.optimizers(True)
+    steps = any("fidelity" in optimizer(one).takes for one in group.optimizers(True))
+    return steps == ("fidelity" in optimizer(name).takes)
 
 
 def unfit(one: Optimizer, made: Task, workers: int = 1) -> str:

@@ -13,7 +13,6 @@ import threading
 from pathlib import Path
 
 from trimtab.bench._one import run_cell
-
 from trimtab.bench.cell import Cell
 
 

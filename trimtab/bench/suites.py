@@ -16,7 +16,7 @@ OURS = ("random", "sobol", "tpe", "gp", "auto")
 STEPWISE = ("random", "auto", "asha+random", "asha+tpe", "halving+random", "halving+tpe", "median+tpe")
 PEERS = (
     "optuna-random", "optuna-tpe", "optuna-tpe-univariate", "optuna-gp", "optuna-cmaes", "optuna-nsgaii", "smac-bb",
-    "smac-hpo", "hebo", "nevergrad", "hyperopt", "syne-cqr", "syne-bore", "ax", "vizier", "dehb",
+    "smac-hpo", "hebo", "nevergrad", "hyperopt", "syne-cqr", "syne-bore", "ax", "vizier",
 )  # fmt: skip
 STEPWISE_PEERS = ("smac-mf", "syne-asha", "syne-bohb", "dehb")
 

@@ -35,7 +35,7 @@ class Data:
 
     @property
     def columns(self) -> int:
-        return self.X.shape[1]
+        return int(self.X.shape[1])
 
 
 def part(module: str) -> Any:

@@ -74,7 +74,7 @@ def _forest(config: Config, classify: bool) -> Any:
 def _forest_work(c: Config, rows: int, columns: int) -> float:
     used = rows * c.get("max_samples", 1.0)
     depth = min(c["max_depth"], math.log2(used))
-    return OVERHEAD + c["n_estimators"] * (4e-4 + 3e-8 * used * depth * columns * c["max_features"])
+    return float(OVERHEAD + c["n_estimators"] * (4e-4 + 3e-8 * used * depth * columns * c["max_features"]))
 
 
 # ── support vectors ──────────────────────────────────────────────────────────
@@ -137,7 +137,7 @@ def _network(config: Config, classify: bool) -> Any:
 
 def _network_work(c: Config, rows: int, columns: int) -> float:
     weights = c["units"] * columns + (c["layers"] - 1) * c["units"] ** 2
-    return OVERHEAD + EPOCHS * (rows / c["batch"] * 1e-4 * (1 + c["layers"]) + 1e-9 * rows * weights)
+    return float(OVERHEAD + EPOCHS * (rows / c["batch"] * 1e-4 * (1 + c["layers"]) + 1e-9 * rows * weights))
 
 
 # ── boosting ─────────────────────────────────────────────────────────────────
@@ -163,7 +163,7 @@ def _boosting(config: Config, classify: bool) -> Any:
 
 
 def _boosting_work(c: Config, rows: int, columns: int) -> float:
-    return OVERHEAD + ROUNDS * c["max_leaf_nodes"] * (2e-5 + 2e-9 * rows * columns * c["max_features"])
+    return float(OVERHEAD + ROUNDS * c["max_leaf_nodes"] * (2e-5 + 2e-9 * rows * columns * c["max_features"]))
 
 
 # ── neighbours and linear models ─────────────────────────────────────────────
@@ -209,7 +209,7 @@ def _linear(config: Config, classify: bool) -> Any:
 
 def _linear_work(c: Config, rows: int, columns: int) -> float:
     used = columns * (c.get("basis.spline.knots", 2) + c.get("basis.spline.degree", 0) - 1)
-    return OVERHEAD + 60 * 1e-8 * rows * used
+    return float(OVERHEAD + 60 * 1e-8 * rows * used)
 
 
 # ── a pipeline ───────────────────────────────────────────────────────────────

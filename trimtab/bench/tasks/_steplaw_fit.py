@@ -72,6 +72,6 @@ def fit(rows: Floats, losses: Floats) -> Fit:
     mean = float(gaps.mean())
     smooth = SMOOTH_SCALE * _matern(Z[well], Z[well], SMOOTH, False) + SMOOTH_NOISE * np.eye(int(well.sum()))
     edge = _matern(Z, Z, EDGE, True) + EDGE_NOISE * np.eye(len(Z))
-    weights = np.linalg.solve(smooth, gaps - mean)
-    labels = np.linalg.solve(edge, (~well).astype(np.float64))
+    weights: Floats = np.linalg.solve(smooth, gaps - mean)  # type: ignore[assignment]
+    labels: Floats = np.linalg.solve(edge, (~well).astype(np.float64))  # type: ignore[assignment]
     return Fit(low, high, Z[well], mean, weights, Z, labels)
