@@ -187,3 +187,50 @@ def test_a_named_optimizer_runs_where_the_suite_has_it_or_its_like() -> None:
     assert found("random") == [("random", "branin_cat"), ("random", "curves_mild")]
     assert found("tpe", "asha+random") == [("tpe", "branin_cat"), ("asha+random", "curves_mild")]
     assert found("gp", "asha+gp") == [("gp", "branin_cat"), ("asha+gp", "curves_mild")]
+
+
+# ── files that are not ours, or not whole ────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("words", ["my notes", "my notes\n", "one\ntwo", '{"a":1}\n', "[1]\n", "\n"])
+def test_a_file_of_somebody_else_is_left_as_it_is(tmp_path: Path, words: str) -> None:
+    path = tmp_path / "notes.jsonl"
+    path.write_text(words)
+    with pytest.raises(TrimtabError, match=r"holds something other than results|line 1: this is no result"):
+        runs.run(cells("fixtures/branin_cat"), path, jobs=1)
+    assert path.read_text() == words
+
+
+@pytest.mark.parametrize("torn", ["not json", '{"address":"a"}', "[]", "", "\xff"])
+def test_a_line_in_the_middle_that_is_no_result_is_named(tmp_path: Path, torn: str) -> None:
+    path, good = tmp_path / "r.jsonl", Result(Cell("a/b", "random", 0, 1), "done", trace=((1.0, 1.0, 0.5),)).line()
+    path.write_bytes(f"{good}\n{torn}\n{good}\n".encode("latin-1"))
+    with pytest.raises(TrimtabError, match=r"r\.jsonl, line 2: this is no result of a bench"):
+        list(read(path))
+    for broken in (good.replace("0.5", "NaN"), good.replace('""', "null", 1), good.replace("1.0,1.0,0.5", "1.0")):
+        path.write_text(f"{good}\n{broken}\n")
+        with pytest.raises(TrimtabError, match="line 2"):
+            list(read(path))
+
+
+def test_a_full_disk_is_said_and_keeps_what_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "r.jsonl"
+    wanted = cells("fixtures/branin_cat", seeds=2)
+    runs.run(wanted[:1], path, jobs=1)
+    kept = path.read_bytes()
+    program = (
+        "import resource, sys; from pathlib import Path; from trimtab.bench import runs; "
+        "from trimtab.bench.cell import Cell; from trimtab.errors import TrimtabError\n"
+        f"resource.setrlimit(resource.RLIMIT_FSIZE, ({len(kept) + 9},) * 2)\n"
+        "wanted = [Cell('fixtures/branin_cat', 'random', seed, 5) for seed in range(2)]\n"
+        "try: runs.run(wanted, Path(sys.argv[1]), jobs=1)\n"
+        "except TrimtabError as error: print(error)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", program, str(path)], env=env, check=True, text=True, capture_output=True
+    )
+    assert "can't be written" in done.stdout
+    assert path.read_bytes()[: len(kept)] == kept
+    runs.run(wanted, path, jobs=1)
+    assert [result.cell.seed for result in read(path)] == [0, 1]

@@ -10,8 +10,11 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
+from math import isfinite
 from pathlib import Path
 from typing import Any
+
+from trimtab.errors import TrimtabError
 
 FORMAT = 1
 
@@ -71,11 +74,27 @@ class Result:
 
 
 def read(path: Path) -> Iterator[Result]:
-    """The results of a file, in its order. A last line that was cut off by a kill is left out."""
-    with path.open(encoding="utf-8") as lines:
-        for line in lines:
-            if line.endswith("\n"):
-                yield from_json(json.loads(line))
+    """The results of a file, in its order. A last line that was cut off by a kill is left out; any other that is no
+    result is an error that names it."""
+    try:
+        with path.open("rb") as lines:
+            for number, line in enumerate(lines, 1):
+                if line.endswith(b"\n"):
+                    yield _result(line, f"{path}, line {number}")
+    except OSError as error:
+        raise TrimtabError(f"{path} can't be read: {error.strerror}.") from None
+
+
+def _result(line: bytes, place: str) -> Result:
+    try:
+        found = from_json(json.loads(line))
+        if all(len(row) > 2 and all(map(isfinite, row)) for row in found.trace) and isinstance(
+            found.cell.revision, str
+        ):
+            return found
+    except (AttributeError, KeyError, TypeError, ValueError):
+        pass
+    raise TrimtabError(f"{place}: this is no result of a bench, or one of a newer trimtab.")
 
 
 def from_json(data: Mapping[str, Any]) -> Result:

@@ -10,8 +10,8 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import FileIO
 from pathlib import Path
-from typing import IO
 
 from trimtab.bench._pool import run_cells
 from trimtab.bench.cell import Cell, Result, read
@@ -19,6 +19,7 @@ from trimtab.errors import TrimtabError
 
 AGAIN = ("missing",)  # states that are no result: what was not there may be there next time
 LIMIT = 3600.0  # seconds for a cell
+BEGIN = b'{"address":"'  # of every line
 
 
 def results(*paths: Path) -> list[Result]:
@@ -54,9 +55,7 @@ def run(
         todo = [cell for cell in cells if cell.address not in before]
 
         def keep(result: Result) -> None:
-            file.write(result.line() + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+            _append(file, path, result.line() + "\n")
             states[result.state] += 1
             told(result, states.total(), len(cells))
 
@@ -64,13 +63,30 @@ def run(
     return states
 
 
+def _append(file: FileIO, path: Path, line: str) -> None:
+    """The line, and on the disk when this returns."""
+    rest = memoryview(line.encode())
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+        os.fsync(file.fileno())
+    except OSError as error:
+        raise TrimtabError(
+            f"{path} can't be written: {error.strerror}. What is in it stays; the same command goes on."
+        ) from None
+
+
 @contextmanager
-def _opened(path: Path) -> Iterator[IO[str]]:
-    """The file to append to, locked, without a last line that was cut off."""
+def _opened(path: Path) -> Iterator[FileIO]:
+    """The file to append to, locked, without a last line that was cut off. Nobody else's file is touched."""
     import fcntl
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("a+", encoding="utf-8") as file:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        opened = path.open("a+b", buffering=0)  # nothing is left to be written when it is closed on a full disk
+    except OSError as error:
+        raise TrimtabError(f"{path} can't be written: {error.strerror}.") from None
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -78,9 +94,10 @@ def _opened(path: Path) -> Iterator[IO[str]]:
                 f"Another bench writes to {path}. Wait for it, or give this one its own: --out"
             ) from None
         file.seek(0)
-        whole = 0
-        for line in iter(file.readline, ""):
-            if line.endswith("\n"):
-                whole = file.tell()
+        held = file.read()
+        whole = held.rfind(b"\n") + 1
+        cut = held[whole:]
+        if not (cut.startswith(BEGIN) or BEGIN.startswith(cut)):
+            raise TrimtabError(f"{path} holds something other than results of a bench. Name another file: --out")
         file.truncate(whole)
         yield file
