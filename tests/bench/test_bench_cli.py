@@ -62,13 +62,49 @@ def test_a_dry_run_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) 
         (["run", "smokey"], "No suite is called 'smokey'. Did you mean 'smoke'?"),
         (["run", "smoke", "--tasks", "nobody/*"], "No task of the suite 'smoke' matches 'nobody/*'"),
         (["run", "smoke", "--optimizers", "tpe(startup)"], "settings are name=value"),
+        (["run", "smoke", "--optimizers", "tpe(startup=3"], "'tpe(startup=3' is no optimizer"),
+        (["run", "smoke", "--optimizers", ","], "',' names no optimizer"),
+        (["run", "smoke", "--out", "."], ". can't be read: Is a directory."),
         (["tasks", "bob/*"], "No task matches bob/*."),
+        (["tasks", "nobody"], "No task matches nobody."),
+        (["tasks", "yahpo/*"], "--data DIR, or $TRIMTAB_BENCH_DATA"),
+        (["speed", "nobody"], "No optimizer is called 'nobody'"),
+        (["speed", "--task", "fixtures/nobody"], "No task of fixtures is called 'nobody'"),
+        (["speed", "--at", "many"], "--at many: whole numbers with commas between"),
+        (["scale", "--workers", "1,"], "--workers 1,: whole numbers with commas between"),
+        (["report", "--at", "0"], "--at 0: whole numbers with commas between"),
     ],
 )
 def test_what_is_wrong_is_said(here: Path, capsys: pytest.CaptureFixture[str], words: list[str], told: str) -> None:
     assert code_of(["bench", *words]) in (1, 2)
     said = capsys.readouterr()
     assert told in said.out + said.err
+
+
+def test_a_file_is_found_by_its_name_and_a_page_makes_its_folder(
+    here: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = ["bench", "run", "smoke", "--tasks", "fixtures/branin_cat", "--optimizers", "random", "--evaluations", "2",
+           "--seeds", "1", "--jobs", "1"]  # fmt: skip
+    assert code_of([*one, "--out", "mine"]) == 0
+    assert "next: trimtab bench report mine" in capsys.readouterr().err
+    assert code_of(["bench", "report", "mine", "--html", "new/page.html"]) == 0
+    assert (here / "new" / "page.html").exists()
+    assert code_of(["bench", "report", "mine", "--html", "."]) == 2
+    assert "can't be written: Is a directory." in capsys.readouterr().err
+
+
+def test_a_family_by_its_name_is_its_tasks(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(["bench", "tasks", "fixtures", "--json"]) == 0
+    assert "fixtures/hartmann6" in json.loads(capsys.readouterr().out)
+    assert code_of(["bench", "tasks", "nobody", "--json"]) == 1
+    assert json.loads(capsys.readouterr().out) == []
+
+
+def test_the_usual_task_of_speed_is_there(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(["bench", "speed", "random", "random", "--at", "2", "--rounds", "1"]) == 0
+    assert capsys.readouterr().out.count("random") == 1
+    assert code_of(["bench", "speed", "hebo", "--at", "2", "--rounds", "1"]) == 1  # nothing was measured
 
 
 def test_what_there_is(here: Path, capsys: pytest.CaptureFixture[str]) -> None:

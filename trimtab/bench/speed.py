@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
+from trimtab.bench._families import task as task_called
+from trimtab.bench._optimizers import optimizer
 from trimtab.bench._pool import run_cells
 from trimtab.bench.cell import Cell, Result
 from trimtab.errors import TrimtabError
@@ -54,9 +56,12 @@ def speed(
     say: Callable[[str], None] = lambda s: None,
 ) -> Speed:
     """Measure each optimizer on `task` up to max(sizes) trials, `rounds` times, one process at a time."""
-    wanted = tuple(sorted(sizes))
+    wanted, names = tuple(sorted(set(sizes))), tuple(dict.fromkeys(names))
     if not wanted or wanted[0] < 1:
         raise TrimtabError(f"at={sizes!r}: numbers of trials, such as 50,100,300.")
+    task_called(task)  # a name that is wrong is said before anything runs
+    for name in names:
+        optimizer(name)
     seconds: dict[str, dict[int, list[float]]] = {}
     total: dict[str, list[float]] = {}
     failed: dict[str, str] = {}

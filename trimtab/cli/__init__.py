@@ -136,7 +136,10 @@ def code_of(argv: Sequence[str]) -> int:
         _usage(error)
         return WRONG
     except (KeyboardInterrupt, click.Abort):
-        say("Interrupted." + " The same command continues." * ("run" in mine[:1]), err=True)
+        say(
+            "Interrupted." + " The same command continues." * (mine[:1] == ["run"] or mine[:2] == ["bench", "run"]),
+            err=True,
+        )
         return INTERRUPTED
     except OSError as error:
         if debug or error.filename is not None or error.errno not in UNWRITTEN:

@@ -44,7 +44,21 @@ def _listed(words: str | None) -> tuple[str, ...]:
         if sign == "," and depth == 0:
             found.append(text[start:i].strip())
             start = i + 1
+    found.append(text[start:])  # behind a bracket that isn't closed: a name that nobody has
+    if words is not None and not any(found):
+        raise TrimtabError(f"{words!r} names no optimizer. See: trimtab bench optimizers")
     return tuple(filter(None, found))
+
+
+def _numbers(words: str, option: str) -> tuple[int, ...]:
+    """ "25,50" -> (25, 50)"""
+    try:
+        found = tuple(int(word) for word in words.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1:
+        raise TrimtabError(f"{option} {words}: whole numbers with commas between, at least 1, were expected.")
+    return found
 
 
 @bench.command()
@@ -134,13 +148,14 @@ def _span(seconds: float) -> str:
 
 
 def _files(words: tuple[str, ...]) -> list[Path]:
-    """Names of suites, or files; without any, the newest of bench/."""
+    """Names of suites, or files; without any, the newest of bench/. What is there by its very name is a file."""
     if not words:
         found = sorted(FOLDER.glob("*.jsonl"), key=lambda file: file.stat().st_mtime)
         if not found:
             raise TrimtabError("There are no results here yet. Make some: trimtab bench run smoke")
         return found[-1:]
-    return [Path(word) if word.endswith(".jsonl") else FOLDER / f"{word}.jsonl" for word in words]
+    named = (Path(word) for word in words)
+    return [path if path.suffix == ".jsonl" or path.is_file() else FOLDER / f"{path}.jsonl" for path in named]
 
 
 @bench.command()
@@ -163,7 +178,7 @@ def report(
     from trimtab.bench.report import report as reported
     from trimtab.bench.runs import results
 
-    wanted = _listed(optimizers)
+    wanted, at = _listed(optimizers), _numbers(budgets, "--at")
     found = [
         result for result in results(*_files(files))
         if fnmatch(result.cell.task, pattern) and (not wanted or result.cell.optimizer in (*wanted, against))
@@ -172,12 +187,16 @@ def report(
         raise TrimtabError("None of the results is of such a task and optimizer.")
     folder = data_folder(data)
     told = reported(
-        found, against=against, budgets=tuple(float(word) for word in budgets.split(",")),
+        found, against=against, budgets=at,
         task=lambda name: task(name, folder),
         title=" ".join(["Benchmark", *(Path(word).stem for word in files)]),
     )  # fmt: skip
     if html:
-        html.write_text(told.html(), encoding="utf-8")
+        try:
+            html.parent.mkdir(parents=True, exist_ok=True)
+            html.write_text(told.html(), encoding="utf-8", errors="replace")
+        except OSError as error:
+            raise TrimtabError(f"{html} can't be written: {error.strerror}.") from None
         say(f"{html} ({html.stat().st_size / 2**20:.1f} MB)", err=True)
     if as_json:
         say_json(told.to_json())
@@ -189,19 +208,19 @@ def report(
 @bench.command()
 @click.argument("optimizers", nargs=-1)
 @click.option("--at", "sizes", default="50,100,300", metavar="N,N", help="Numbers of trials.")
-@click.option("--task", default="analytic/sphere8", metavar="TASK", help="On what.")
+@click.option("--task", default="analytic/levy8", metavar="TASK", help="On what.")
 @click.option("--rounds", type=COUNT, default=3, help="Repeats, each of all optimizers in turn.")
 @as_json
 def speed(optimizers: tuple[str, ...], sizes: str, task: str, rounds: int, as_json: bool) -> int:
     """CPU time a suggestion against the number of trials, all OPTIMIZERS in one run."""
     from trimtab.bench.speed import speed as measured
 
-    at = tuple(int(word) for word in sizes.split(","))
+    at = _numbers(sizes, "--at")
     told = measured(
         optimizers or ("random", "tpe", "gp", "auto"), task, at, rounds=rounds, say=lambda s: say(s, err=True)
     )
     say_json(told.to_json()) if as_json else say(told.text())
-    return 0
+    return 0 if told.seconds else 1
 
 
 @bench.command()
@@ -213,7 +232,7 @@ def scale(trials: int | None, workers: str, optimizer: str, as_json: bool) -> in
     """Many virtual workers and trials: utilisation, decisions a second, memory."""
     from trimtab.bench import scale as scales
 
-    many = [int(word) for word in workers.split(",")]
+    many = _numbers(workers, "--workers")
     rows = []
     for row in scales.scale(workers=many, trials=trials, optimizer=optimizer):
         rows.append(row)
@@ -229,15 +248,18 @@ def scale(trials: int | None, workers: str, optimizer: str, as_json: bool) -> in
 @as_json
 @data_option
 def tasks(pattern: str, as_json: bool, data: str | None) -> int:
-    """The families of tasks; with a PATTERN such as "bbob/*-d5-*", the tasks."""
+    """The families of tasks; with a PATTERN such as bbob or "bbob/*-d5-*", the tasks."""
+    from fnmatch import fnmatch
+
     from trimtab.bench._families import data_folder, families, family, tasks
 
-    if "/" in pattern:
-        found = tasks(pattern, data)
-        say_json(found) if as_json else say("\n".join(found) or f"No task matches {pattern}.")
-        return 0 if found else 1
+    if pattern != "*" and (found := tasks(pattern, data)):
+        say_json(found) if as_json else say("\n".join(found))
+        return 0
     folder, rows = data_folder(data), list[dict[str, Any]]()
     for one in map(family, families()):
+        if not fnmatch(one.name, pattern.partition("/")[0]):
+            continue
         try:
             many, why = len(one.names(folder)), ""
         except (TrimtabError, OSError) as error:
@@ -245,6 +267,11 @@ def tasks(pattern: str, as_json: bool, data: str | None) -> int:
         if not many and one.data:
             why = why or f"Reads {one.data}/ in a folder of yours: --data DIR, or $TRIMTAB_BENCH_DATA."
         rows.append({"name": one.name, "tasks": many, "summary": one.summary, "licence": one.licence, "missing": why})
+    if pattern != "*":
+        why = " ".join(row["missing"] for row in rows if row["missing"])
+        say(f"No task matches {pattern}. {why}".strip(), err=as_json)
+        say_json([]) if as_json else None
+        return 1
     if as_json:
         say_json(rows)
         return 0
