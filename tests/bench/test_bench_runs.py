@@ -37,6 +37,10 @@ def make(instance, data):
         if instance == "prints":
             print("hello from the objective", flush=True)
             os.write(1, b"raw\\n")
+        if instance == "misspelt":
+            return Outcome({"lose": 1.0})
+        if instance == "forever":
+            return Outcome({"loss": 1.0}, float("inf"))
         if instance == "raises" and config["x"] > 0.5:
             raise ValueError("half of it fails")
         return Outcome({"loss": config["x"] ** 2})
@@ -44,7 +48,8 @@ def make(instance, data):
     return Task(f"broken/{instance}", Space({"x": Float(0, 1)}), (Goal("loss"),), measure, best=0.0)
 
 
-FAMILY = Family("broken", "breaks", lambda data: ["kills", "hangs", "slow", "prints", "raises"], make)
+NAMES = ["kills", "hangs", "slow", "prints", "raises", "misspelt", "forever"]
+FAMILY = Family("broken", "breaks", lambda data: NAMES, make)
 '''
 
 
@@ -81,6 +86,18 @@ def test_each_way_to_break_is_a_state(broken: Path, monkeypatch: pytest.MonkeyPa
     assert "SIGKILL" in found["broken/kills"].why
     assert 0 < found["broken/raises"].failed < 5
     assert states == {"done": 2, "crashed": 1, "timeout": 1, "missing": 1}
+
+
+def test_a_run_that_found_nothing_says_why(broken: Path) -> None:
+    from trimtab.bench import make_report
+
+    runs.run(cells("broken/misspelt", "broken/forever"), broken / "r.jsonl", jobs=1)
+    found = {r.cell.task: r for r in runs.results(broken / "r.jsonl")}
+    assert all((r.state, r.failed, r.trace, r.at) == ("done", 5, (), 5.0) for r in found.values())
+    assert found["broken/misspelt"].why == "ValueError: no finite value of loss: {'lose': 1.0}"
+    assert found["broken/forever"].why == "ValueError: it took inf seconds"
+    told = " ".join(make_report(found.values()).text(200).split())
+    assert "no finite value of loss" in told
 
 
 def test_what_is_there_is_not_run_again(broken: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 from trimtab.bench.rows import NOTHING, Rows, values_of
@@ -145,6 +145,8 @@ class Evaluation:
         metrics = {name: float(value) for name, value in outcome.metrics.items()}
         if values_of(self.task, metrics) is None:
             raise ValueError(f"no finite value of {', '.join(g.name for g in self.task.goals)}: {metrics}")
+        if not isfinite(outcome.seconds):
+            raise ValueError(f"it took {outcome.seconds} seconds")
         return metrics, all(limit <= 0 for limit in self.limits(metrics))
 
     def limits(self, metrics: Mapping[str, float]) -> list[float]:

@@ -52,8 +52,11 @@ def run_cell(cell: Cell, *, data: Path | None = None, limit: float = float("inf"
         state, why = "timeout", f"{limit:g} s were not enough for {cell.budget:g} evaluations"
     elif rows.ended.startswith("nothing left"):
         why = rows.ended
+    found = trace(rows, task)
+    if state == "done" and not found:
+        why = next((row.why for row in reversed(rows.rows) if row.why), why)
     return Result(
-        cell, state, why, trace(rows, task), rows.evaluations, rows.failed, rows.repeated, rows.spent, rows.at,
+        cell, state, why, found, rows.evaluations, rows.failed, rows.repeated, rows.spent, rows.at,
         timing={
             "ask": thinned(rows.asks), "optimizer": round(rows.optimizer, 4), "task": round(rows.task, 4),
             "wall": round(time.perf_counter() - begun, 3),

@@ -46,7 +46,7 @@ class Result:
 
     state        done, crashed, timeout, refused (the optimizer can't take the task), missing (a package or data is not
                  there)
-    why          one line, unless done
+    why          one line, unless done; of one that found nothing, why its last evaluation failed
     trace        rows [spent, at, value, …], one whenever the incumbent changes: full evaluations spent, virtual
                  seconds, and the value of each goal in its own units, without noise and at full fidelity. Several
                  goals: one row for each point that no earlier one dominates

@@ -63,8 +63,8 @@ def troubles(results: Sequence[Result]) -> tuple[Trouble, ...]:
     groups: dict[tuple[str, str, str, str], list[int]] = {}
     for r in results:
         if r.state != "done" or not r.trace:
-            state, why = (r.state, r.why) if r.state != "done" else ("empty", "")
-            groups.setdefault((r.cell.optimizer, r.cell.task, state, why), []).append(r.cell.seed)
+            state = r.state if r.state != "done" else "empty"
+            groups.setdefault((r.cell.optimizer, r.cell.task, state, r.why), []).append(r.cell.seed)
     order = ("crashed", "timeout", "empty", "missing", "refused")
     place = {state: i for i, state in enumerate(order)}
     found = [Trouble(m, t, tuple(sorted(set(seeds))), state, why) for (m, t, state, why), seeds in groups.items()]
