@@ -168,7 +168,7 @@ def test_no_results_make_a_report_too() -> None:
 def test_only_failures_make_a_report_too() -> None:
     results = [made_up.failed("gp", "bbob/f1-d5-i1", s, 100.0, "missing", "not here") for s in range(3)]
     found = told(results)
-    assert "no run came to an end" in found.text(80)
+    assert "no run that can be judged came to an end" in found.text(80)
     assert "not here" in found.html()
 
 
@@ -352,3 +352,17 @@ def test_tasks_of_one_name_are_split_by_how_they_were_run() -> None:
     assert by_kind([steps, beside, alone]) == {"blackbox": [alone], "steps": [steps, beside]}
     whole = [made_up.result(name, "yahpo/x", 0, 100.0, 1.0) for name in ("gp", "tpe", "dehb")]
     assert by_kind([alone, *whole]) == {"blackbox": [alone, *whole]}  # dehb may stop early, but is a guest there
+
+
+def test_a_rank_is_told_among_those_that_are_ranked() -> None:
+    few = made_up.results(TASKS[:1], {"hebo": made_up.SPEED["hebo"]}, seeds=3, kinds=())
+    found = told([*two(), *few])
+    assert "Without a rank, because of the tasks only some were run: hebo." in found.findings.tracks["blackbox"].notes
+    assert re.search(r"best mean rank after 100 evaluations: [\d.]+ \[[^]]*\] of 2;", found.summary)
+
+
+def test_tasks_that_are_not_known_here_are_named_together() -> None:
+    strange = [replace(r, cell=replace(r.cell, task=f"nobody/{i}")) for r in two()[:1] for i in range(3)]
+    words = " ".join(report(strange).text(200).split())
+    assert "nobody/0, nobody/1 and nobody/2: left out, because the goals can't be read here. No family" in words
+    assert "no run that can be judged came to an end" in words

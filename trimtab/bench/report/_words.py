@@ -98,15 +98,16 @@ def summary(found: Findings) -> list[str]:
 
 def _about(track: Track, against: str | None) -> list[str]:
     if not track.rows:
-        return [f"{TITLES[track.kind]}: no run came to an end, so there is nothing to compare."]
+        return [f"{TITLES[track.kind]}: no run that can be judged came to an end, so there is nothing to compare."]
     best, where = track.rows[0], {"objectives": " with several objectives", "steps": " at equal cost"}
     name = clean(best.method)
     ran = f"{count(len(track.tasks), 'task')}{where.get(track.kind, '')}"
+    ranked = sum(row.rank[0] is not None for row in track.rows)
     if len(track.rows) == 1:
         return [f"On {ran} only {name} was run, so there is nothing to compare it with."]
     first = (
         f"On {ran}, {name} has the best mean rank after {track.budgets[-1]:g} evaluations: "
-        f"{within(best.rank)} of {len(track.rows)}; its regret is {within(best.regret[-1])}."
+        f"{within(best.rank)} of {ranked}; its regret is {within(best.regret[-1])}."
     )
     sentences = [first, _apart(track)]
     sentences += [_baseline(track)]

@@ -87,7 +87,7 @@ def readable(
             try:
                 goals(name)
             except (TrimtabError, OSError) as error:
-                lost[name] = f"{name} is left out, for its goals can't be read here: {error}"
+                lost[name] = f"{name}: left out, because the goals can't be read here. {error}"
     return [r for r in kept if r.cell.task not in lost], list(lost.values())
 
 

@@ -89,7 +89,7 @@ def _head(head: Head, width: int) -> str:
 
 def _track(track: Track, found: Findings, width: int) -> list[str]:
     if not track.rows:
-        return [TITLES[track.kind] + "\n  no run came to an end"]
+        return [TITLES[track.kind] + "\n  no run that can be judged came to an end"]
     tasks = f"{count(len(track.tasks), 'task')}"
     title = f"{TITLES[track.kind]}: {tasks}. Regret: 0 is the best known, 1 one random evaluation; [95 % interval]."
     notes = [line for note in track.notes for line in _folded_lines(note, width, "")]
