@@ -81,6 +81,19 @@ def test_what_is_wrong_is_said(here: Path, capsys: pytest.CaptureFixture[str], w
     assert told in said.out + said.err
 
 
+def test_what_can_not_be_run_says_why(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert code_of(["bench", "run", "dev", "--tasks", "yahpo/*", "-o", "none.jsonl"]) == 1
+    said = capsys.readouterr().err
+    assert "dev: nothing of it can be run here." in said
+    assert "TRIMTAB_BENCH_DATA" in said
+    assert not (here / "none.jsonl").exists()
+    hebo = ["--optimizers", "hebo", "--evaluations", "2", "--seeds", "2", "--jobs", "1"]
+    assert code_of(["bench", "run", "smoke", "--tasks", "fixtures/hartmann6~crash", *hebo]) == 1
+    said = capsys.readouterr().err
+    assert said.count("trimtab bench env hebo") == 1
+    assert "smoke: 2 missing" in said
+
+
 def test_a_file_is_found_by_its_name_and_a_page_makes_its_folder(
     here: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

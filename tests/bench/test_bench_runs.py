@@ -134,6 +134,14 @@ def _parsed(line: str) -> Result:
     return from_json(json.loads(line))
 
 
+def test_what_was_missing_takes_no_result_away(tmp_path: Path) -> None:
+    cell = Cell("a/b", "hebo", 0, 5)
+    for name, state in (("a", "done"), ("b", "missing")):
+        (tmp_path / name).write_text(Result(cell, state).line() + "\n")
+    for files in ("ab", "ba"):
+        assert [r.state for r in runs.results(*(tmp_path / name for name in files))] == ["done"]
+
+
 def test_one_bench_writes_to_a_file(tmp_path: Path) -> None:
     path = tmp_path / "r.jsonl"
     with runs._opened(path), pytest.raises(TrimtabError, match="Another bench writes to"):
@@ -204,6 +212,21 @@ def test_a_named_optimizer_runs_where_the_suite_has_it_or_its_like() -> None:
     assert found("random") == [("random", "branin_cat"), ("random", "curves_mild")]
     assert found("tpe", "asha+random") == [("tpe", "branin_cat"), ("asha+random", "curves_mild")]
     assert found("gp", "asha+gp") == [("gp", "branin_cat"), ("asha+gp", "curves_mild")]
+
+
+def test_any_task_can_be_named_with_wrappers() -> None:
+    suite = Suite("mine", "", (Group(("fixtures/branin_cat",), ("random", "tpe"), (), 5),), 2)
+    made = plan(suite, pattern="fixtures/hartmann6~noise=0.1~crash")
+    assert {(c.task, c.optimizer, c.seed, c.budget) for c in made.cells} == {
+        ("fixtures/hartmann6~noise=0.1~crash", name, seed, 5) for name in ("random", "tpe") for seed in (0, 1)
+    }
+    steps = plan(suite, pattern="fixtures/curves_mild", names=["asha+tpe"])
+    assert [cell.optimizer for cell in steps.cells] == ["asha+tpe", "asha+tpe"]
+    assert "no steps to stop at" in plan(suite, pattern="fixtures/branin_cat", names=["asha+tpe"]).missing.popitem()[1]
+    assert "No task of fixtures" in plan(suite, pattern="fixtures/nobody").missing["fixtures/nobody"]
+    assert "No wrapper" in plan(suite, pattern="fixtures/hartmann6~loud").missing["fixtures/hartmann6~loud"]
+    with pytest.raises(TrimtabError, match="No task of the suite"):
+        plan(suite, pattern="fixtures/*~crash")
 
 
 # ── files that are not ours, or not whole ────────────────────────────────────────────────────────────────────────────

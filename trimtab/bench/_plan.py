@@ -39,7 +39,8 @@ def plan(
     """The cells of a suite.
 
     names    optimizers instead of the suite's own
-    pattern  only tasks that match it, such as "bbob/*"
+    pattern  only tasks that match it, such as "bbob/*"; one whole name may be of any task, with wrappers: it is run as
+             the suite's first group is
     seeds, budget   instead of the suite's
     peers    the suite's peers too
     """
@@ -59,6 +60,12 @@ def plan(
                     size = budget or group.budget or made.trials
                     cell = Cell(made.name, one.name, seed, size, group.workers, f"{made.revision}/{method}")
                     cells[cell.address] = cell
+    if not cells and not missing and "/" in pattern and not _wild(pattern):
+        one_task = Group(
+            (pattern,), tuple(names) or chosen.groups[0].ours, chosen.groups[0].peers, chosen.groups[0].budget
+        )
+        alone = Suite(chosen.name, chosen.summary, (one_task,), chosen.seeds)
+        return plan(alone, names=names, seeds=seeds, budget=budget, peers=peers, data=data)
     if not cells and not missing:
         raise TrimtabError(f"No task of the suite {chosen.name!r} matches {pattern!r}. See: trimtab bench tasks")
     in_order = sorted(cells.values(), key=lambda cell: cell.seed)  # a run that is cut short has covered tasks evenly
@@ -85,6 +92,10 @@ def unfit(one: Optimizer, made: Task, workers: int = 1) -> str:
     return ""
 
 
+def _wild(pattern: str) -> bool:
+    return any(sign in pattern for sign in "*?[")
+
+
 def _tasks(group: Group, pattern: str, data: str | Path | None, missing: dict[str, str]) -> Iterator[Task]:
     for name in _names(group, pattern, data, missing):
         try:
@@ -98,7 +109,7 @@ def _names(group: Group, pattern: str, data: str | Path | None, missing: dict[st
 
     found: list[str] = []
     for wanted in group.tasks:
-        if any(sign in wanted for sign in "*?["):
+        if _wild(wanted):
             try:
                 found += tasks(wanted, data)
             except (MissingExtra, OSError) as error:

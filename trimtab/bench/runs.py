@@ -23,13 +23,14 @@ BEGIN = b'{"address":"'  # of every line
 
 
 def results(*paths: Path) -> list[Result]:
-    """The results of files, one a cell: of several, the last."""
+    """The results of files, one a cell: of several the last, but what was missing once takes no result away."""
     found: dict[str, Result] = {}
     for path in paths:
         if not path.exists():
             raise TrimtabError(f"{path} is not there. Make it: trimtab bench run smoke")
         for result in read(path):
-            found[result.cell.address] = result
+            if result.state not in AGAIN or result.cell.address not in found:
+                found[result.cell.address] = result
     return list(found.values())
 
 

@@ -93,7 +93,7 @@ def run(
         suite, names=_listed(optimizers), pattern=pattern, seeds=seeds, budget=evaluations, peers=peers, data=data
     )
     for name, why in made.missing.items():
-        say(folded(f"left out   {name}: ", why), err=True)
+        say(folded("left out   ", f"{name}: {why}"), err=True)
     there = {r.cell.address for r in runs.results(path) if r.state not in runs.AGAIN} if path.exists() else set()
     left = sum(cell.address not in there for cell in made.cells)
     say(
@@ -104,12 +104,15 @@ def run(
     )
     if dry_run:
         return 0
+    if not made.cells:
+        say(f"{suite}: nothing of it can be run here.", err=True)
+        return 1
     states = runs.run(
         made.cells, path, jobs=jobs or 0, limit=float(limit), data=data_folder(data), told=_Progress(left).told
     )
     words = ", ".join(f"{count} {state}" for state, count in states.most_common())
     say(f"{suite}: {words}     next: trimtab bench report {path if out else suite}", err=True)
-    return 0 if states["done"] or not made.cells else 1
+    return 0 if states["done"] else 1
 
 
 class _Progress:
@@ -117,17 +120,17 @@ class _Progress:
 
     def __init__(self, left: int) -> None:
         self.left, self.begun, self.ended, self.last = left, time.monotonic(), 0, 0.0
+        self.known: set[str] = set()  # why something was missing: said once
 
     def told(self, result: Any, done: int, total: int) -> None:
         self.ended += 1
         now = time.monotonic()
         cell = result.cell
-        if result.state not in ("done", "refused", "missing"):
-            say(
-                f"\r{cell.optimizer} on {cell.task}, seed {cell.seed}: {result.state}. {result.why}"[: columns()],
-                err=True,
-            )
         screen = sys.stderr.isatty()
+        if result.state in ("crashed", "timeout") or (result.state == "missing" and result.why not in self.known):
+            self.known.add(result.why)
+            what = f"{cell.optimizer} on {cell.task}, seed {cell.seed}: {result.state}. {result.why}"
+            say(f"\r{what[: columns() - 1]:<{columns() - 1}}" if screen else what, err=True)
         if now - self.last < (0.2 if screen else 30.0) and self.ended < self.left:
             return
         self.last = now
