@@ -85,3 +85,11 @@ def test_order_of_results_is_irrelevant(seed: int) -> None:
     assert one.methods == two.methods == ("m", "n")
     assert compare.verdict(one, "m", "n", reps=300) == compare.verdict(two, "m", "n", reps=300)
     np.testing.assert_array_equal(iqm.iqm(one, reps=300).lo, iqm.iqm(two, reps=300).lo)
+
+
+def test_an_older_revision_is_left_out_whatever_the_order_of_files() -> None:
+    from trimtab.bench.report._sift import latest
+
+    old, new = (Result(Cell("a/b", "asha+tpe", 0, 5, 1, f"1/asha.2,tpe.{n}"), "done") for n in (9, 10))
+    for each in ([old, new], [new, old]):
+        assert latest(each) == ([new], ["asha+tpe: 1 results of an older revision are left out."])

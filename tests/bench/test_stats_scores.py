@@ -133,7 +133,7 @@ def test_the_best_that_a_task_knows_is_the_best() -> None:
 def test_a_task_that_cannot_be_read_is_left_out_by_name() -> None:
     s = gather([run("m", "nowhere/t", 0, (1, 0.5)), run("m", "a/t", 0, (1, 0.5))], {"a/t": Known()})
     assert s.tasks == ("a/t",)
-    assert "nowhere/t is left out" in s.warnings[0]
+    assert "nowhere/t: left out" in s.warnings[0]
 
 
 def test_several_goals_are_judged_by_hypervolume() -> None:

@@ -6,6 +6,7 @@ Idea    A file of results only grows, so it may hold older revisions, smaller bu
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -46,7 +47,10 @@ def latest(results: Iterable[Result]) -> tuple[list[Result], list[str]]:
     for r in every:
         newest[r.cell.task] = max(newest.get(r.cell.task, 0), task_revision(r))
     current = [r for r in every if task_revision(r) == newest[r.cell.task]]
-    revision = {(method_name(r), r.cell.task): r.cell.revision for r in current}  # the last one wins
+    revision: dict[tuple[str, str], str] = {}
+    for r in current:
+        whose = method_name(r), r.cell.task
+        revision[whose] = max(revision.get(whose, ""), r.cell.revision, key=_numbers)
     chosen: dict[tuple[str, str, int], Result] = {}
     for r in current:
         if r.cell.revision == revision[method_name(r), r.cell.task]:
@@ -61,6 +65,11 @@ def latest(results: Iterable[Result]) -> tuple[list[Result], list[str]]:
     )
     said = [f"{name}: {n} results of an older revision are left out." for name, n in sorted(old.items())]
     return list(chosen.values()), said
+
+
+def _numbers(revision: str) -> list[tuple[bool, int, str]]:
+    """To compare by: "1/asha.2,tpe.10" is later than "1/asha.2,tpe.9"."""
+    return [(part.isdecimal(), int(part) if part.isdecimal() else 0, part) for part in re.split(r"(\d+)", revision)]
 
 
 def _weight(r: Result) -> tuple[bool, float]:
