@@ -493,3 +493,33 @@ def test_each_peer_searches(name: str) -> None:
 def test_each_fast_peer_repeats_itself(name: str) -> None:
     first, second = (run(name, HOLLOW, 25, seed=3) for _ in range(2))
     assert [asked.config for asked, _ in first] == [asked.config for asked, _ in second]
+
+
+def test_a_peer_whose_bench_is_gone_in_the_middle_of_a_call_leaves_no_folder(tmp_path: Path) -> None:
+    place = tmp_path / "trimtab-peer-x"
+    place.mkdir()
+    adapter = tmp_path / "adapter_slow.py"
+    adapter.write_text(
+        "import time\n"
+        "class Adapter:\n"
+        "    version = '1'\n"
+        "    def __init__(self, job): pass\n"
+        "    def ask(self): time.sleep(0.5)\n"
+    )
+    begin = {"op": "begin", "adapter": str(adapter), "settings": {}, "space": [], "goals": 1, "constraints": 0,
+             "fidelity": None, "seed": 0, "budget": 1}  # fmt: skip
+    server = Path(client.__file__).with_name("server.py")
+    with subprocess.Popen(
+        [sys.executable, "-u", str(server)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=place, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(begin) + "\n")
+        process.stdin.flush()
+        assert "version" in process.stdout.readline()
+        process.stdin.write('{"op": "ask"}\n')
+        process.stdin.flush()
+        process.stdin.close()
+        process.stdout.close()
+        assert process.wait(60) == 1
+    assert not place.exists()

@@ -174,8 +174,11 @@ def serve() -> None:
             answer = json.dumps(server.answer(request), default=plain)
         except Exception as problem:  # becomes data on the other side
             answer = json.dumps(error(problem))
-        answers.write(answer + "\n")
-        answers.flush()
+        try:
+            answers.write(answer + "\n")
+            answers.flush()
+        except OSError:  # the bench is gone
+            leave(1)
         if request["op"] == "close":
             break
     answers.close()
