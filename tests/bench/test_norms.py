@@ -12,8 +12,9 @@ import pytest
 
 from benchmarks import norms as command
 from trimtab._random import rng_for
-from trimtab.bench import norms
+from trimtab.bench import norms, runs
 from trimtab.bench._families import task
+from trimtab.bench.cell import Cell
 from trimtab.bench.norms import SIZES, Norm, medians, norm
 
 
@@ -140,3 +141,19 @@ def test_several_goals_are_hypervolumes() -> None:
     assert row["random"]["1"] <= row["random"]["200"] < row["best"] <= 0.8766666667
     assert row["best"] > 0.8
     assert row["exact"] is False
+
+
+def test_a_best_that_a_run_has_beaten_is_raised_and_a_proven_one_stays(file: Path, tmp_path: Path) -> None:
+    row = {"revision": 1, "draws": 10, "exact": False, "best": 20.0, "random": {"1": 30.0}}
+    command.keep("fixtures/branin_cat", row)
+    command.keep("fixtures/hartmann6", row | {"exact": True})
+    command.keep("fixtures/zdt1_d5", row | {"best": 0.1})
+    path = tmp_path / "seen.jsonl"
+    cells = [Cell(f"fixtures/{name}", "random", 0, 30) for name in ("branin_cat", "hartmann6", "zdt1_d5")]
+    runs.run(cells, path, jobs=1)
+    found = {result.cell.task: result.trace for result in runs.results(path)}
+    command.main(["--seen", str(path)])
+    kept = command.kept()
+    assert kept["fixtures/branin_cat"]["best"] == min(20.0, found["fixtures/branin_cat"][-1][2])
+    assert kept["fixtures/hartmann6"]["best"] == 20.0
+    assert kept["fixtures/zdt1_d5"]["best"] >= 0.1
