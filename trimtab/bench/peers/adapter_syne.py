@@ -5,7 +5,7 @@ As     The baselines of syne_tune.optimizer.baselines with their defaults, spoke
        on_trial_error.
 Failed on_trial_error.
 Notes  One goal, no limits, no conditions. A choice's values are texts, so that no model takes their index for a number;
-       ordered ones are ordinal().
+       ordered ones are ordinal(). What it suggests outside of the box is moved to its edge.
 """
 
 from __future__ import annotations
@@ -55,7 +55,11 @@ class Adapter:
         return {"key": key, "config": {name: self.raw(name, suggestion.config[name]) for name in self.rows}}
 
     def raw(self, name: str, value: Any) -> Any:
-        return float(value) if self.rows[name]["kind"] == "float" else int(value)
+        p = self.rows[name]
+        if p["kind"] == "choice":
+            return int(value)
+        inside = min(max(value, p["low"]), p["high"])  # BOHB's density leaves the box now and then
+        return float(inside) if p["kind"] == "float" else int(inside)
 
     def report(self, key: int, step: float, costs: list[float]) -> str:
         result = {"cost": costs[0], "step": int(step)}
