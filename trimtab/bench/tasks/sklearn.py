@@ -31,7 +31,7 @@ from trimtab.bench.task import Config, Fidelity, Goal, Outcome, Task, usual_tria
 from trimtab.bench.tasks._sklearn_data import CLASSIFICATION, REGRESSION, Data, load, part
 from trimtab.bench.tasks._sklearn_models import MODELS, Model
 from trimtab.bench.tasks._steps import step
-from trimtab.errors import UnknownName
+from trimtab.errors import MissingExtra, UnknownName
 from trimtab.space import Space
 
 Floats = NDArray[np.float64]
@@ -212,7 +212,16 @@ def _make(instance: str, data: Path | None) -> Task:
     if instance not in makers:
         raise UnknownName(instance, among=makers, kind="task of sklearn")
     part("datasets")  # said now, and not at the first trial, when it is not installed
+    if instance.startswith("gbt-") and not boosts():
+        raise MissingExtra(f"sklearn/{instance} needs scikit-learn 1.4 or newer. Run: pip install -U scikit-learn")
     return makers[instance]()
+
+
+def boosts() -> bool:
+    """Whether its boosted trees know max_features: since 1.4."""
+    from inspect import signature
+
+    return "max_features" in signature(part("ensemble").HistGradientBoostingClassifier).parameters
 
 
 FAMILY = Family(
