@@ -21,16 +21,16 @@ if TYPE_CHECKING:
     from trimtab.bench.report import report as make_report
     from trimtab.bench.runs import results, run
     from trimtab.bench.suites import Group, Suite
-    from trimtab.bench.task import Fidelity, Goal, Outcome, Task
+    from trimtab.bench.task import Config, Fidelity, Goal, Outcome, Task
     from trimtab.bench.virtual import simulate
 
 __all__ = [
-    "Cell", "Family", "Fidelity", "Goal", "Group", "Outcome", "Result", "Suite", "Task", "make_report", "make_task",
-    "plan", "results", "run", "simulate", "task_names",
+    "Cell", "Config", "Family", "Fidelity", "Goal", "Group", "Outcome", "Result", "Suite", "Task", "make_report",
+    "make_task", "plan", "results", "run", "simulate", "task_names",
 ]  # fmt: skip
 _HOME = {
-    "Cell": "cell:Cell", "Family": "_families:Family", "Fidelity": "task:Fidelity", "Goal": "task:Goal",
-    "Group": "suites:Group", "Outcome": "task:Outcome", "Result": "cell:Result", "Suite": "suites:Suite",
+    "Cell": "cell:Cell", "Config": "task:Config", "Family": "_families:Family", "Fidelity": "task:Fidelity",
+    "Goal": "task:Goal", "Group": "suites:Group", "Outcome": "task:Outcome", "Result": "cell:Result", "Suite": "suites:Suite",
     "Task": "task:Task", "make_report": "report:report", "make_task": "_families:task", "plan": "_plan:plan",
     "results": "runs:results", "run": "runs:run", "simulate": "virtual:simulate", "task_names": "_families:tasks",
 }  # fmt: skip
