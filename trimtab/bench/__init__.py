@@ -30,7 +30,8 @@ __all__ = [
 ]  # fmt: skip
 _HOME = {
     "Cell": "cell:Cell", "Config": "task:Config", "Family": "_families:Family", "Fidelity": "task:Fidelity",
-    "Goal": "task:Goal", "Group": "suites:Group", "Outcome": "task:Outcome", "Result": "cell:Result", "Suite": "suites:Suite",
+    "Goal": "task:Goal", "Group": "suites:Group", "Outcome": "task:Outcome", "Result": "cell:Result",
+    "Suite": "suites:Suite",
     "Task": "task:Task", "make_report": "report:report", "make_task": "_families:task", "plan": "_plan:plan",
     "results": "runs:results", "run": "runs:run", "simulate": "virtual:simulate", "task_names": "_families:tasks",
 }  # fmt: skip
