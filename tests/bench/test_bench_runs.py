@@ -110,6 +110,17 @@ def test_what_is_there_is_not_run_again(broken: Path) -> None:
     assert [result.cell.seed for result in read(path)] == [0, 1, 2]
 
 
+def test_what_crashed_is_run_again_when_asked(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, wanted = broken / "r.jsonl", cells("broken/kills", "fixtures/branin_cat")
+    assert runs.run(wanted, path, jobs=1) == {"crashed": 1, "done": 1}
+    assert runs.run(wanted, path, jobs=1) == {"crashed": 1, "done": 1}
+    assert len(list(read(path))) == 2
+    mended = (broken / "site" / "broken_tasks.py").read_text().replace('instance == "kills"', "False")
+    (broken / "site" / "broken_tasks.py").write_text(mended)
+    assert runs.run(wanted, path, jobs=1, again=["crashed"]) == {"done": 2}
+    assert [result.state for result in runs.results(path)] == ["done", "done"]
+
+
 def test_two_runs_agree_byte_for_byte(tmp_path: Path) -> None:
     wanted = [Cell("fixtures/mixed_sphere", name, 0, 14) for name in ("random", "tpe(startup=5)", "gp")]
     for name, jobs in (("a", 1), ("b", 2)):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
@@ -41,17 +41,19 @@ def run(
     jobs: int = 0,
     limit: float = LIMIT,
     data: Path | None = None,
+    again: Collection[str] = (),
     told: Callable[[Result, int, int], None] = lambda result, done, total: None,
 ) -> Counter[str]:
     """Run the cells that `path` has no result of, and append each as it ends.
 
     jobs   processes at once; 0: as many as there are cores
     limit  seconds for a cell
+    again  states whose cells are run once more, such as "crashed"; the newer result counts
     told   called with each result, how many are done now, and how many there are
     ->     how many ended in which state, those of earlier runs among them
     """
     with _opened(path) as file:
-        before = {r.cell.address: r for r in results(path) if r.state not in AGAIN}
+        before = {r.cell.address: r for r in results(path) if r.state not in (*AGAIN, *again)}
         states = Counter(before[cell.address].state for cell in cells if cell.address in before)
         todo = [cell for cell in cells if cell.address not in before]
 

@@ -73,11 +73,14 @@ def _numbers(words: str, option: str) -> tuple[int, ...]:
 @click.option("--jobs", type=COUNT, help="Processes at once; default: the cores.")
 @click.option("--limit", type=COUNT, default=3600, metavar="SECONDS", help="For one cell; then it is a time-out.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The file of results; default: bench/SUITE.jsonl.")
+@click.option(
+    "--again", type=click.Choice(["crashed", "timeout", "refused"]), multiple=True, help="Run what ended so once more."
+)
 @click.option("--dry-run", is_flag=True, help="How many cells, how many are there already, and what is missing.")
 @data_option
 def run(
     suite: str, optimizers: str | None, pattern: str, seeds: int | None, evaluations: int | None, peers: bool,
-    jobs: int | None, limit: int, out: Path | None, dry_run: bool, data: str | None,
+    jobs: int | None, limit: int, out: Path | None, again: tuple[str, ...], dry_run: bool, data: str | None,
 ) -> int:  # fmt: skip
     """Run the cells of SUITE that the file of results does not hold yet.
 
@@ -94,7 +97,8 @@ def run(
     )
     for name, why in made.missing.items():
         say(folded("left out   ", f"{name}: {why}"), err=True)
-    there = {r.cell.address for r in runs.results(path) if r.state not in runs.AGAIN} if path.exists() else set()
+    open_ = (*runs.AGAIN, *again)
+    there = {r.cell.address for r in runs.results(path) if r.state not in open_} if path.exists() else set()
     left = sum(cell.address not in there for cell in made.cells)
     say(
         f"{suite}: {len(made.cells)} cells ({len({c.task for c in made.cells})} tasks, "
@@ -108,8 +112,9 @@ def run(
         say(f"{suite}: nothing of it can be run here.", err=True)
         return 1
     states = runs.run(
-        made.cells, path, jobs=jobs or 0, limit=float(limit), data=data_folder(data), told=_Progress(left).told
-    )
+        made.cells, path, jobs=jobs or 0, limit=float(limit), data=data_folder(data), again=again,
+        told=_Progress(left).told,
+    )  # fmt: skip
     words = ", ".join(f"{count} {state}" for state, count in states.most_common())
     say(f"{suite}: {words}     next: trimtab bench report {path if out else suite}", err=True)
     return 0 if states["done"] else 1
