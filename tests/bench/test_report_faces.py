@@ -82,8 +82,21 @@ def test_rows_stand_by_mean_rank_and_the_baseline_among_them(whole: Report) -> N
 def test_every_estimate_lies_within_its_interval(whole: Report) -> None:
     for track in whole.findings.tracks.values():
         for row in track.rows:
-            for value, low, high in (row.rank, *row.regret, row.versus_random):
+            for value, low, high in (row.rank, *row.regret, row.versus_random, row.log_auc):
                 assert low <= value <= high, row.method
+
+
+def test_log_auc_is_the_area_up_to_the_last_budget() -> None:
+    """Regret 1 up to the tenth of a hundred evaluations and 0 from there on: half of the log budget."""
+    runs = [made_up.result("gp", TASKS[0], s, 100.0, 1.0) for s in range(3)]
+    half = [replace(r, trace=((1.0, 3.0, 10.0), (10.0, 30.0, 2.0))) for r in runs]
+    row = told(half).findings.tracks["blackbox"].rows[0]
+    assert row.log_auc == pytest.approx((0.5, 0.5, 0.5))
+    (short,) = told(half, budgets=[10]).findings.tracks["blackbox"].rows
+    assert short.log_auc == pytest.approx((1.0, 1.0, 1.0))
+    none = told(half, budgets=[1])
+    assert none.findings.tracks["blackbox"].rows[0].log_auc == (None, None, None)
+    assert "  log-AUC" not in none.text(80)
 
 
 def test_steps_are_told_at_shares_of_their_shorter_budget(whole: Report) -> None:
@@ -196,8 +209,9 @@ def test_text_stays_within_its_width(whole: Report, width: int) -> None:
     text = whole.text(width)
     assert max(map(len, text.splitlines())) <= width
     assert text.isprintable() or set(text) - {"\n"}
-    for word in ("mean rank", "regret at 100", "vs random", "IGD+", "Against optuna-tpe", "Not done", "Equal budgets"):
+    for word in ("mean rank", "log-AUC", "regret at 100", "vs random", "IGD+", "Against optuna-tpe", "Not done"):
         assert word in text, word
+    assert "Equal budgets" in text
 
 
 def test_text_tells_who_can_not_be_told_apart(whole: Report) -> None:
@@ -263,7 +277,7 @@ def test_page_is_one_file_that_asks_for_nothing(html: str) -> None:
     "word",
     [
         "Which ranks can be told apart", "Probability of improvement", "Runtime: targets reached",
-        "Performance profile",
+        "Performance profile", "log-AUC",
         "Against optuna-tpe", "By family", "Task by task", "What a suggestion costs", "Failed, refused, missing",
         "Did everybody get as much?", "How this was computed", "hypervolume regret", "google-vizier is not installed",
     ],

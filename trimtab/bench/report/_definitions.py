@@ -27,6 +27,12 @@ DEFINITIONS = (
         "part.",
     ),
     (
+        "log-AUC",
+        "The mean of the regret, cut to [0, 1], from the first evaluation to the last budget over the logarithm of the "
+        "evaluations: the exact area under the steps, where each doubling of the budget counts alike. It tells how "
+        "good an optimizer is wherever one stops; the mean over runs and tasks, without runs that were given less.",
+    ),
+    (
         "vs random",
         "The regret divided by that of random search's median after as many evaluations: 1 is no better than random "
         "search, 0.5 is half its regret.",

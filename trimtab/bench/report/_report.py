@@ -45,7 +45,8 @@ class Report:
         tracks      {"blackbox" | "objectives" | "steps": {budgets, tasks, rows, families, left_out, curves,
                     task_curves, diagram, better, undecided, runtime, profile, versus, notes}}; rows are sorted by mean
                     rank and hold method, tasks, runs, failures, seeds, rank, regret (one for each budget),
-                    versus_random, igd, ask; curves are {scope: {x, y: {optimizer: […]}, low, high}}
+                    log_auc (mean regret over log evaluations, up to the last budget), versus_random, igd, solved,
+                    ask; curves are {scope: {x, y: {optimizer: […]}, low, high}}
         overhead    {optimizer: [[number of the suggestion, CPU seconds], …]}
         troubles    [{method, task, seeds, state, why}];  unequal  [{method, task, due, fewest, most}]
         against, format

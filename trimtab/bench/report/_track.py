@@ -20,6 +20,7 @@ from trimtab.bench.report._igd import igd_plus_of
 from trimtab.bench.report._sift import method_name
 from trimtab.bench.report._words import listed
 from trimtab.bench.report._worth import Norms
+from trimtab.bench.report.anytime import log_area
 from trimtab.bench.report.compare import verdicts
 from trimtab.bench.report.estimate import Estimate, too_few
 from trimtab.bench.report.findings import NO_LINES, UNKNOWN, Diagram, Lines, Row, Track, Triple, Versus
@@ -159,6 +160,7 @@ def _rows(
     """A row a method, best mean rank first; and the methods in that order."""
     last = len(scores.budgets) - 1
     rank, regret, beside = (mean_rank(scores) if ranked else None), iqm(scores), versus_random(scores)
+    area = log_area(scores, float(scores.budgets[-1]))
     igd = igd_plus_of(scores, results, task) if kind == "objectives" else None
     asked = _asked(results)
     solved = floor_share(scores)[:, last]
@@ -181,6 +183,7 @@ def _rows(
                 igd=UNKNOWN if igd is None else _triple(igd, name, 0),
                 solved=_finite(solved[i]),
                 ask=asked.get(name, (None, None)),
+                log_auc=_triple(area, name, 0),
             )
         )
     rows.sort(key=lambda row: (_last(row.rank[0]), _last(row.regret[-1][0])))

@@ -84,6 +84,12 @@ def anytime(scores: Scores, low: float | None = None, reps: int = REPS) -> Anyti
     return Anytime(log_area, linear, pool_ranks(ranks, reps=reps), (first, float(ends.max()) if ends.size else last))
 
 
+def log_area(scores: Scores, high: float, reps: int = REPS) -> Estimate:
+    """The headline alone, (M,): of runs that were given `high`, up to there on every task."""
+    ends = np.full(len(scores.tasks), float(high))
+    return _area(scores, areas(scores, max(1.0, 0.01 * high), ends, log=True), "regret over log budget", reps)
+
+
 def _area(scores: Scores, values: Floats, what: str, reps: int) -> Estimate:
     """(M,) means over tasks of areas (M, T, R)."""
     present = scores.present & ~np.isnan(values)

@@ -28,6 +28,7 @@ class Row:
     seeds           fewest and most runs of a task
     rank            mean rank at the last budget, 1 is best, among the optimizers of the same table
     regret          at each budget: interquartile mean of the normalised regret (hypervolume regret of several goals)
+    log_auc         mean of the regret, cut to [0, 1], over log evaluations, from the first one to the last budget
     versus_random   at the last budget: 1 is no better than random search after as many evaluations
     igd             IGD+ to the front of all runs together, for several goals
     solved          share of runs that ended within 0.0001 of the best known: where curves reach their floor
@@ -45,6 +46,7 @@ class Row:
     igd: Triple = UNKNOWN
     solved: float | None = None
     ask: tuple[float | None, float | None] = (None, None)
+    log_auc: Triple = UNKNOWN
 
 
 @dataclass(frozen=True, slots=True)

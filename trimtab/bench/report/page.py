@@ -150,8 +150,8 @@ def _track(made: _Page, track: Track) -> None:
     note = (
         f"{count(len(track.tasks), 'task')}. Sorted by mean rank after {track.budgets[-1]:g} {UNITS[track.kind]}; "
         "small: "
-        "95 % interval; shaded: the lowest of a column, which others may equal within their intervals. "
-        "Regret: 0 is the best known, 1 is one random evaluation."
+        "95 % interval; shaded: the lowest of those ranked, which others may equal within their intervals. "
+        "Regret: 0 is the best known, 1 is one random evaluation; log-AUC: its mean over log evaluations."
     )
     made.add(*(f'<p class="note">{text(one)}</p>' for one in (note, *track.notes)), _board(track))
     _curves(made, track)
@@ -165,12 +165,18 @@ def _track(made: _Page, track: Track) -> None:
 def _board(track: Track) -> str:
     several, late = track.kind == "objectives", any(row.ask[1] is not None for row in track.rows)
     beside = any(row.versus_random[0] is not None for row in track.rows)
-    head = ["optimizer", "mean rank", *(f"regret at {b:g}" for b in track.budgets), *["vs random"] * beside]
-    head += ["IGD+"] * several + ["solved", "CPU ms a suggestion", *["at 100th"] * late, "tasks × seeds", "failed"]
-    columns: list[list[Triple]] = [[row.rank for row in track.rows]]
+    area = any(row.log_auc[0] is not None for row in track.rows)
+    head = ["optimizer", "mean rank", *["log-AUC"] * area, *(f"regret at {b:g}" for b in track.budgets)]
+    head += ["vs random"] * beside + ["IGD+"] * several
+    head += ["solved", "CPU ms a suggestion", *["at 100th"] * late, "tasks × seeds", "failed"]
+    columns: list[list[Triple]] = [[row.rank for row in track.rows], *[[row.log_auc for row in track.rows]] * area]
     columns += [[row.regret[i] for row in track.rows] for i in range(len(track.budgets))]
     columns += [[row.versus_random for row in track.rows]] * beside + [[row.igd for row in track.rows]] * several
-    lowest = [min((v for v, _, _ in column if v is not None), default=None) for column in columns]
+    ranked = [row.rank[0] is not None for row in track.rows]  # the others ran other tasks
+    lowest = [
+        min((v for (v, _, _), one in zip(column, ranked, strict=True) if one and v is not None), default=None)
+        for column in columns
+    ]
     body = []
     for i, row in enumerate(track.rows):
         mean, later = (None if seconds is None else 1000 * seconds for seconds in row.ask)

@@ -92,6 +92,7 @@ def _track(track: Track, found: Findings, width: int) -> list[str]:
         return [TITLES[track.kind] + "\n  no run that can be judged came to an end"]
     tasks = f"{count(len(track.tasks), 'task')}"
     title = f"{TITLES[track.kind]}: {tasks}. Regret: 0 is the best known, 1 one random evaluation; [95 % interval]."
+    title += " log-AUC: mean regret over log evaluations." * _known(track, "log_auc")
     notes = [line for note in track.notes for line in _folded_lines(note, width, "")]
     parts = ["\n".join([*_folded_lines(title, width, ""), *notes, *_board(track, width)])]
     if len(track.families) > 1:
@@ -107,17 +108,23 @@ def _board(track: Track, width: int) -> list[str]:
     several = track.kind == "objectives"
     late = any(row.ask[1] is not None for row in track.rows)
     regrets = [f"regret at {b:g}" for b in track.budgets]
-    beside = any(row.versus_random[0] is not None for row in track.rows)
-    head = ["", "mean rank", regrets[-1], *["vs random"] * beside, *["IGD+"] * several, *regrets[:-1]]
-    head += ["solved", "CPU ms", *["at 100th"] * late, "tasks", "seeds", "failed"]
-    return blocks([head, *(_row(row, several, late, beside) for row in track.rows)], width)
+    beside, area = _known(track, "versus_random"), _known(track, "log_auc")
+    head = ["", "mean rank", *["log-AUC"] * area, regrets[-1], *["vs random"] * beside, *["IGD+"] * several]
+    head += [*regrets[:-1], "solved", "CPU ms", *["at 100th"] * late, "tasks", "seeds", "failed"]
+    return blocks([head, *(_row(row, several, late, beside, area) for row in track.rows)], width)
 
 
-def _row(row: Row, several: bool, late: bool, beside: bool) -> list[str]:
+def _known(track: Track, column: str) -> bool:
+    """Whether any row has an estimate there."""
+    return any(getattr(row, column)[0] is not None for row in track.rows)
+
+
+def _row(row: Row, several: bool, late: bool, beside: bool, area: bool) -> list[str]:
     """What decides comes first: on a narrow screen it is the first block."""
     mean, later = (None if seconds is None else 1000 * seconds for seconds in row.ask)
     *earlier, last = (within(one, 2) for one in row.regret)
-    told = [row.method, within(row.rank), last, *[within(row.versus_random, 2)] * beside]
+    told = [row.method, within(row.rank), *[within(row.log_auc, 2)] * area, last]
+    told += [within(row.versus_random, 2)] * beside
     told += [*[within(row.igd, 2)] * several, *earlier]
     told += [percent(row.solved), short(mean, 2), *[short(later, 2)] * late]
     return [*told, str(row.tasks), span(*row.seeds), str(row.failures or NONE)]
