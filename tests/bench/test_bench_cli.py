@@ -26,7 +26,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_run_and_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code_of(SMALL) == 0
     said = capsys.readouterr().err
-    assert "smoke: 6 cells (1 tasks, 2 optimizers), 0 there already, 6 to run → bench/smoke.jsonl" in said
+    assert "smoke: 6 cells (1 task, 2 optimizers), 0 there already, 6 to run → bench/smoke.jsonl" in said
     assert "smoke: 6 done     next: trimtab bench report smoke" in said
     assert code_of(SMALL) == 0
     assert "6 there already, 0 to run" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from trimtab.bench.report._colours import BASELINE, colour, dash
 from trimtab.bench.report._words import between, listed, short, within
 from trimtab.bench.report.collect import by_kind
 from trimtab.bench.report.findings import from_json
-from trimtab.bench.report.table import blocks
+from trimtab.bench.report.table import blocks, family_rows
 from trimtab.errors import UnknownName
 
 _spec = importlib.util.spec_from_file_location("_made_up_results", Path(__file__).parent / "_made_up_results.py")
@@ -155,6 +155,46 @@ def test_unequal_budgets_are_found() -> None:
     }
     assert "gp on bbob/f1-d5-i1: 90" in found.text(100)
     assert "Did everybody get as much?" in found.html()
+
+
+def test_one_is_one() -> None:
+    alone = told([made_up.result("gp", TASKS[0], 0, 1.0, 1.0)], budgets=[1])
+    text = " ".join(alone.text(300).split())
+    assert "1 optimizer × 1 task × 1 seed, 1 run;" in text
+    assert "gp: fewer than 3 runs on its only task, so no interval is given." in text
+    assert not re.search(r"\b1 (full )?(task|seed|run|optimizer|evaluation)s\b", text)
+    pair = told([r for r in two() if r.cell.seed == 0], budgets=[1])
+    assert "after 1 evaluation:" in pair.summary
+    assert "on all of its 6 tasks" in pair.text(300)
+
+
+def test_lines_that_name_a_system_alone_are_no_other_machine() -> None:
+    named = {"Linux, Xeon": "Linux x86_64", "Linux, Epyc": "Linux, Xeon"}
+
+    def of(machines: Any) -> Report:
+        return told([replace(r, where=r.where | {"machine": machines[r.cell.seed]}) for r in two()])
+
+    for machine, other in named.items():
+        found = of((machine, other, machine)).findings.head
+        shout = any("2 machines" in one for one in found.cautions)
+        assert shout == (other == "Linux, Xeon")
+        assert any("don't name their processor" in one for one in found.cautions) != shout
+        assert found.machines == ((machine, other) if shout else (machine,))
+    assert of(("Linux x86_64",) * 3).findings.head.machines == ("Linux x86_64",)
+    assert len(of(("Linux x86_64", "Darwin, M4", "Darwin, M4")).findings.head.machines) == 2
+
+
+def test_families_mark_the_lowest_and_who_ran_only_some() -> None:
+    ran = [
+        r for r in bench(seeds=3, kinds=()) if r.cell.optimizer != "gp" or r.cell.task in ("bbob/f1-d5-i1", *TASKS[3:])
+    ]
+    found = told(ran)
+    row = next(line for line in family_rows(found.findings.tracks["blackbox"]) if line[0] == "gp")
+    assert [cell[-1] for cell in row[1:]].count("°") == 1
+    assert any(cell.endswith("*") for cell in row[1:])
+    assert "° ran only some of these tasks" in " ".join(found.text(80).split())
+    assert "° ran only some of these tasks" not in " ".join(told(two()).text(80).split())
+    assert "°<small>" in found.html()
 
 
 def test_against_gives_ratios_and_words_overall_and_by_family(whole: Report) -> None:

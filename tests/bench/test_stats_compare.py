@@ -93,7 +93,8 @@ def test_labels_are_exchanged_within_strata_only() -> None:
 def test_failures_count_as_the_worst_and_are_told() -> None:
     found = winner(np.array([0.1, np.inf, 0.2, np.nan]), np.array([0.1, 0.5, 0.2, 0.1]))
     assert found.effect == 0.0
-    assert found.warnings[:2] == ("1 pairs are not complete and left out", "1 failed runs count as the worst value")
+    pair, failed = "left out, because one of its runs is missing: 1 pair", "1 failed run counts as the worst value"
+    assert found.warnings[:2] == (pair, failed)
     with pytest.raises(ValueError, match="are no pairs"):
         winner(A, B[:3])
 

@@ -92,4 +92,4 @@ def test_an_older_revision_is_left_out_whatever_the_order_of_files() -> None:
 
     old, new = (Result(Cell("a/b", "asha+tpe", 0, 5, 1, f"1/asha.2,tpe.{n}"), "done") for n in (9, 10))
     for each in ([old, new], [new, old]):
-        assert latest(each) == ([new], ["asha+tpe: 1 results of an older revision are left out."])
+        assert latest(each) == ([new], ["asha+tpe: 1 result of an older revision is left out."])

@@ -161,7 +161,7 @@ def test_too_few_runs_have_no_interval() -> None:
     s = scores(np.random.default_rng(5).uniform(size=(1, 4, 2)))
     found = iqm(s, reps=20)
     assert np.isnan(found.lo).all()
-    assert "fewer than 3 runs on 4 of its 4 tasks" in found.warnings[0]
+    assert "fewer than 3 runs on all of its 4 tasks" in found.warnings[0]
     refused, said = too_few(np.ones((1, 2, 3), bool), ("m",))
     assert not refused.any()
     assert said == ()

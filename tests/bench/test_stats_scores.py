@@ -96,7 +96,7 @@ def test_largest_budget_then_latest_line_and_latest_revision() -> None:
     new = replace(b, cell=replace(b.cell, revision="1/m-2"))
     s = gather([a, new], lambda _: Known(), budgets=(1,))
     assert s.values.item() == 0.4
-    assert s.warnings == ("m: 1 results of an older revision are left out.",)
+    assert s.warnings == ("m: 1 result of an older revision is left out.",)
 
 
 def test_unequal_budgets_are_told() -> None:

@@ -90,6 +90,7 @@ def run(
     from trimtab.bench import runs
     from trimtab.bench._families import data_folder
     from trimtab.bench._plan import plan
+    from trimtab.bench.report._words import count
 
     path = out or FOLDER / f"{suite}.jsonl"
     made = plan(
@@ -101,8 +102,8 @@ def run(
     there = {r.cell.address for r in runs.results(path) if r.state not in open_} if path.exists() else set()
     left = sum(cell.address not in there for cell in made.cells)
     say(
-        f"{suite}: {len(made.cells)} cells ({len({c.task for c in made.cells})} tasks, "
-        f"{len({c.optimizer for c in made.cells})} optimizers), {len(made.cells) - left} there already, "
+        f"{suite}: {count(len(made.cells), 'cell')} ({count(len({c.task for c in made.cells}), 'task')}, "
+        f"{count(len({c.optimizer for c in made.cells}), 'optimizer')}), {len(made.cells) - left} there already, "
         f"{left} to run → {path}",
         err=True,
     )
@@ -115,7 +116,7 @@ def run(
         made.cells, path, jobs=jobs or 0, limit=float(limit), data=data_folder(data), again=again,
         told=_Progress(left).told,
     )  # fmt: skip
-    words = ", ".join(f"{count} {state}" for state, count in states.most_common())
+    words = ", ".join(f"{n} {state}" for state, n in states.most_common())
     say(f"{suite}: {words}     next: trimtab bench report {path if out else suite}", err=True)
     return 0 if states["done"] else 1
 
@@ -316,9 +317,10 @@ def optimizers(as_json: bool) -> int:
 @bench.command()
 def suites() -> int:
     """The suites, and how large they are."""
+    from trimtab.bench.report._words import count
     from trimtab.bench.suites import SUITES
 
-    rows = [(one.name, f"{one.seeds} seeds", one.summary) for one in SUITES.values()]
+    rows = [(one.name, count(one.seeds, "seed"), one.summary) for one in SUITES.values()]
     say("\n".join(aligned(rows)))
     return 0
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from trimtab.bench.cell import Result
 from trimtab.bench.report._colours import ours
-from trimtab.bench.report._words import count, listed, span
+from trimtab.bench.report._words import count, counts, listed
 from trimtab.bench.report.findings import Head, Share, Track, Trouble
 from trimtab.errors import TrimtabError
 
@@ -34,7 +34,7 @@ def head(results: Sequence[Result], title: str, tracks: Mapping[str, Track], sai
         trimtab=_all(results, "trimtab"),
         python=_all(results, "python"),
         numpy=_all(results, "numpy"),
-        machines=_all(results, "machine"),
+        machines=_machines(results)[0],
         cautions=tuple(dict.fromkeys([*_cautions(ran, results, tracks), *said])),
     )
 
@@ -82,9 +82,11 @@ def unequal(results: Sequence[Result]) -> tuple[Share, ...]:
 
 
 def _cautions(ran: Sequence[Result], results: Sequence[Result], tracks: Mapping[str, Track]) -> Iterable[str]:
-    machines, versions = _all(ran, "machine"), _all(ran, "trimtab")
+    (machines, unnamed), versions = _machines(ran), _all(ran, "trimtab")
     if len(machines) > 1:
         yield f"Run on {len(machines)} machines ({listed(machines)}): CPU times compare only within one."
+    elif unnamed:
+        yield "Older results don't name their processor: CPU times may be of another one."
     if len(versions) > 1:
         yield f"Results of several versions of trimtab: {listed(versions)}."
     if not any(r.cell.optimizer == "random" for r in ran):
@@ -109,9 +111,17 @@ def _seeds(ran: Sequence[Result]) -> Iterable[str]:
     fewer: dict[str, list[str]] = {}
     for name, runs in found.items():
         if max(runs.values()) < most:
-            fewer.setdefault(span(min(runs.values()), max(runs.values())), []).append(name)
+            fewer.setdefault(counts(min(runs.values()), max(runs.values()), "seed"), []).append(name)
     for seeds, names in fewer.items():
-        yield f"{listed(names, 8)}: {seeds} seeds a task instead of {most}, so wider intervals."
+        yield f"{listed(names, 8)}: {seeds} a task instead of {most}, so wider intervals."
+
+
+def _machines(results: Iterable[Result]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The machines, and what names a system alone ("Linux x86_64") where others name its processor ("Linux, Xeon")."""
+    names = _all(results, "machine")
+    systems = {name.partition(", ")[0] for name in names if ", " in name}
+    unnamed = tuple(name for name in names if ", " not in name and name.partition(" ")[0] in systems)
+    return tuple(name for name in names if name not in unnamed), unnamed
 
 
 def _all(results: Iterable[Result], key: str) -> tuple[str, ...]:
@@ -121,4 +131,4 @@ def _all(results: Iterable[Result], key: str) -> tuple[str, ...]:
 def shortened(budgets: Sequence[float], given: Sequence[float]) -> str:
     """Said where the runs are shorter than the budgets that were asked for."""
     told, asked = (listed(f"{b:g}" for b in each) for each in (budgets, given))
-    return f"Most runs got {budgets[-1]:g} evaluations, so regrets are told after {told} instead of {asked}."
+    return f"Most runs got {count(budgets[-1], 'evaluation')}, so regrets are told after {told} instead of {asked}."

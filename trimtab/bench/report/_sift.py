@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from trimtab.bench.cell import Result
+from trimtab.bench.report._words import count
 
 RAN = ("done", "crashed", "timeout")  # the others never began
 
@@ -63,7 +64,10 @@ def latest(results: Iterable[Result]) -> tuple[list[Result], list[str]]:
         for r in every
         if task_revision(r) != newest[r.cell.task] or r.cell.revision != revision[method_name(r), r.cell.task]
     )
-    said = [f"{name}: {n} results of an older revision are left out." for name, n in sorted(old.items())]
+    said = [
+        f"{name}: {count(n, 'result')} of an older revision {'is' if n == 1 else 'are'} left out."
+        for name, n in sorted(old.items())
+    ]
     return list(chosen.values()), said
 
 

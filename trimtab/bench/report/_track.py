@@ -18,7 +18,7 @@ from trimtab.bench.cell import Result
 from trimtab.bench.report._head import shortened
 from trimtab.bench.report._igd import igd_plus_of
 from trimtab.bench.report._sift import method_name
-from trimtab.bench.report._words import listed
+from trimtab.bench.report._words import count, listed
 from trimtab.bench.report._worth import Norms
 from trimtab.bench.report.anytime import log_area
 from trimtab.bench.report.compare import verdicts
@@ -65,7 +65,7 @@ def track_of(
         scores = scores.on(grid)
     scores, brief = _long_enough(scores, given)
     if brief:
-        notes.append(f"Left out, because nobody got {given:g} evaluations there: {listed(brief)}.")
+        notes.append(f"Left out, because nobody got {count(given, 'evaluation')} there: {listed(brief)}.")
     main, part = _ranked(scores)
     common, dropped = main.common()
     if not common.tasks:  # nobody shares a task: nothing is ranked, all is shown

@@ -61,9 +61,19 @@ def percent(share: float | None) -> str:
     return NONE if share is None else f"{share:.0%}"
 
 
-def count(n: int, what: str) -> str:
-    """ "1 task", "3 tasks" """
-    return f"{n} {what}{'' if n == 1 else 's'}"
+def count(n: float, what: str) -> str:
+    """ "1 task", "3 tasks", "2.5 evaluations" """
+    return f"{n if isinstance(n, int) else f'{n:g}'} {what}{'' if n == 1 else 's'}"
+
+
+def counts(low: int, high: int, what: str) -> str:
+    """ "1 seed", "5 seeds", "1–5 seeds" """
+    return f"{span(low, high)} {what}{'' if high == 1 else 's'}"
+
+
+def evaluations(track: Track) -> str:
+    """The last budget: "100 evaluations"."""
+    return count(track.budgets[-1], UNITS[track.kind].removesuffix("s"))
 
 
 def listed(words: Iterable[str], most: int = 6) -> str:
@@ -106,7 +116,7 @@ def _about(track: Track, against: str | None) -> list[str]:
     if len(track.rows) == 1:
         return [f"On {ran} only {name} was run, so there is nothing to compare it with."]
     first = (
-        f"On {ran}, {name} has the best mean rank after {track.budgets[-1]:g} evaluations: "
+        f"On {ran}, {name} has the best mean rank after {evaluations(track)}: "
         f"{within(best.rank)} of {ranked}; its regret is {within(best.regret[-1])}."
     )
     sentences = [first, _apart(track)]

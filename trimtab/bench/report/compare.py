@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab._random import rng_for
+from trimtab.bench.report._words import count
 from trimtab.bench.report.estimate import REPS, bootstrap, cell_means, plain, too_few, weighted_mean
 from trimtab.bench.report.iqm import trimmed
 from trimtab.bench.report.regret import FLOOR
@@ -85,7 +86,7 @@ class Verdict:
         what = f"{self.method} is {self.word} than {self.against}"
         if self.word == "can't tell":
             what = f"Can't tell {self.method} from {self.against}"
-        of = f"{self.n_tasks} task{'s' * (self.n_tasks != 1)}, {self.n_runs} runs"
+        of = f"{count(self.n_tasks, 'task')}, {count(self.n_runs, 'run')}"
         least = 2.0 ** (1 - self.n_tasks)
         test = f"p by task {self.p:.2g}" if least <= ALPHA else "too few tasks for a test by task"
         return f"{what}: {self.ratio:.2f} times its regret ({between}) at {at}; {of}, {test}."
@@ -168,7 +169,7 @@ def winner(a: Floats, b: Floats, *, paired: bool = True, strata: tuple[Floats, F
     said: list[str] = []
     lost = ~np.isnan(a) & ~np.isnan(b) if paired else None
     if lost is not None and not lost.all():
-        said.append(f"{(~lost).sum()} pairs are not complete and left out")
+        said.append(f"left out, because one of its runs is missing: {count(int((~lost).sum()), 'pair')}")
     keep_a, keep_b = (lost, lost) if lost is not None else (~np.isnan(a), ~np.isnan(b))
     if strata is not None:
         strata = strata[0][keep_a], strata[1][keep_b]
@@ -201,7 +202,7 @@ def _worst_for_failed(a: Floats, b: Floats, said: list[str]) -> tuple[Floats, Fl
         finite = np.concatenate([a[np.isfinite(a)], b[np.isfinite(b)]])
         worst = finite.max() if finite.size else 0.0
         a, b = np.where(np.isinf(a), worst, a), np.where(np.isinf(b), worst, b)
-        said.append(f"{failed} failed runs count as the worst value")
+        said.append(f"{count(failed, 'failed run')} {'counts' if failed == 1 else 'count'} as the worst value")
     return a, b
 
 

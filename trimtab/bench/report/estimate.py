@@ -216,9 +216,16 @@ def too_few(present: Bools, methods: Sequence[str]) -> tuple[Bools, tuple[str, .
     thin = ((counts > 0) & (counts < FEWEST)).sum(-1)
     refused = thin > ran / 10
     said = [
-        f"{name}: fewer than {FEWEST} runs on {thin[i]} of its {ran[i]} tasks, so "
+        f"{name}: fewer than {FEWEST} runs on {_of(int(thin[i]), int(ran[i]))}, so "
         + ("no interval is given. Run more seeds." if refused[i] else "its intervals are a little too narrow.")
         for i, name in enumerate(methods)
         if thin[i]
     ]
     return refused, tuple(said)
+
+
+def _of(some: int, every: int) -> str:
+    """ "3 of its 4 tasks" """
+    if every == 1:
+        return "its only task"
+    return f"all of its {every} tasks" if some == every else f"{some} of its {every} tasks"

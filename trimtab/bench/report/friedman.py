@@ -19,6 +19,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from trimtab.bench.report._words import count
 from trimtab.bench.report.compare import ALPHA, holm, sign_flip, wilcoxon
 from trimtab.bench.report.estimate import plain
 from trimtab.bench.report.iqm import TIE
@@ -138,14 +139,12 @@ def diagram(
     whole = ~np.isnan(matrix).any(axis=1)
     said = list(warnings)
     if not whole.all():
-        said.append(f"{(~whole).sum()} of {len(matrix)} tasks are not complete and left out")
+        said.append(f"left out, because not all ran them: {(~whole).sum()} of {count(len(matrix), 'task')}")
     matrix = matrix[whole]
     n, k = matrix.shape
     if k < 2 or n < 2:
         mean = tuple(float(r) for r in row_ranks(matrix).mean(0)) if n else (float("nan"),) * k
-        return Diagram(
-            tuple(names), mean, (), None, 1.0, "no test", n, (), (*said, f"{k} methods on {n} tasks: no test")
-        )
+        return Diagram(tuple(names), mean, (), None, 1.0, "no test", n, (), (*said, _no_test(k, n)))
     test = friedman(matrix)
     kind = _kind(post_hoc, n, k, said)
     order = np.argsort(test.ranks, kind="stable")
@@ -167,6 +166,10 @@ def diagram(
     found = tuple(tuple(sorted_names[i] for i in group) for group in groups(apart))
     ranks = tuple(test.ranks[i] for i in order)
     return Diagram(sorted_names, ranks, found, distance, p, words, n, flips(matrix, names), tuple(said))
+
+
+def _no_test(k: int, n: int) -> str:
+    return f"{count(k, 'method')} on {count(n, 'task')}: no test"
 
 
 def _kind(post_hoc: PostHoc, n: int, k: int, said: list[str]) -> PostHoc:

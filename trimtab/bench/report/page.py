@@ -18,9 +18,22 @@ from trimtab.bench.report import figures
 from trimtab.bench.report._colours import ours
 from trimtab.bench.report._definitions import DEFINITIONS
 from trimtab.bench.report._html import text
-from trimtab.bench.report._words import NONE, STATES, TITLES, UNITS, count, listed, percent, short, span, summary
+from trimtab.bench.report._words import (
+    NONE,
+    STATES,
+    TITLES,
+    UNITS,
+    count,
+    counts,
+    evaluations,
+    listed,
+    percent,
+    short,
+    span,
+    summary,
+)
 from trimtab.bench.report.findings import Findings, Head, Track, Triple, to_json
-from trimtab.bench.report.table import best_of, grouped
+from trimtab.bench.report.table import PART, best_of, grouped
 from trimtab.study._text import clean
 
 POLICY = "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data: blob:"
@@ -92,7 +105,7 @@ def _file(made: _Page) -> str:
 
 def _head(found: Findings, nav: str) -> str:
     head = found.head
-    seeds, runs = f"{span(*head.seeds)} seeds", f"({count(head.runs, 'run')})"
+    seeds, runs = counts(*head.seeds, "seed"), f"({count(head.runs, 'run')})"
     size = f"{count(head.optimizers, 'optimizer')} × {count(head.tasks, 'task')} × {seeds} {runs}"
     first, last = (date[:10] for date in head.dates)
     when = f"{first} to {last}" if first != last else first
@@ -148,8 +161,7 @@ def _track(made: _Page, track: Track) -> None:
         made.add("<p>No run came to an end.</p>")
         return
     note = (
-        f"{count(len(track.tasks), 'task')}. Sorted by mean rank after {track.budgets[-1]:g} {UNITS[track.kind]}; "
-        "small: "
+        f"{count(len(track.tasks), 'task')}. Sorted by mean rank after {evaluations(track)}; small: "
         "95 % interval; shaded: the lowest of those ranked, which others may equal within their intervals. "
         "Regret: 0 is the best known, 1 is one random evaluation; log-AUC: its mean over log evaluations."
     )
@@ -257,13 +269,18 @@ def _families(made: _Page, track: Track) -> None:
         cells = []
         for family in track.families:
             found = of[family].get(row.method)
-            best = row.method in lowest[family]
-            cells.append(f'<td data-key="">{NONE}</td>' if found is None else h.cell(found.regret[-1], best=best))
+            if found is None:
+                cells.append(f'<td data-key="">{NONE}</td>')
+                continue
+            mark = PART if found.rank[0] is None else ""
+            cells.append(h.cell(found.regret[-1], best=row.method in lowest[family], mark=mark))
         body.append(h.line(row, [h.name(row.method), *cells]))
     sizes = {family: count(max(r.tasks for r in rows), "task") for family, rows in track.families.items()}
     head = ["optimizer", *(f"{clean(family)} ({size})" for family, size in sizes.items())]
     note = (
-        f"IQM of the regret after {track.budgets[-1]:g}. Families are kept apart: what suits one misleads on another."
+        f"IQM of the regret after {track.budgets[-1]:g}. Families are kept apart: what suits one misleads on another. "
+        f"Shaded: the lowest, which others may equal within their intervals; {PART}: ran only some of these tasks, so "
+        "it is not compared."
     )
     made.add(h.titled("By family", note, h.table(head, body, sorts=True)))
 

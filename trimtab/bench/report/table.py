@@ -13,8 +13,9 @@ from trimtab.bench.report._words import (
     NONE,
     STATES,
     TITLES,
-    UNITS,
     count,
+    counts,
+    evaluations,
     listed,
     percent,
     short,
@@ -27,6 +28,7 @@ from trimtab.study._text import cells, clean, cut, pad
 
 NAME = 22  # columns that a name may take
 GAP = "  "
+PART = "°"  # beside a number that comes from only some of the tasks
 FEWEST = 60  # columns below which text is not squeezed further
 
 
@@ -70,7 +72,7 @@ def _chunks(wide: Sequence[int], width: int) -> Iterator[list[int]]:
 
 
 def _head(head: Head, width: int) -> str:
-    size = f"{count(head.optimizers, 'optimizer')} × {count(head.tasks, 'task')} × {span(*head.seeds)} seeds"
+    size = f"{count(head.optimizers, 'optimizer')} × {count(head.tasks, 'task')} × {counts(*head.seeds, 'seed')}"
     size += f", {count(head.runs, 'run')}"
     lines = [cut(clean(head.title), width), *_folded_lines(f"  {size}; {_when(head)}", width, "  ")]
     where = f"  trimtab {_or(head.trimtab)}, Python {_or(head.python)}, numpy {_or(head.numpy)}; {_or(head.machines)}"
@@ -96,8 +98,8 @@ def _track(track: Track, found: Findings, width: int) -> list[str]:
     notes = [line for note in track.notes for line in _folded_lines(note, width, "")]
     parts = ["\n".join([*_folded_lines(title, width, ""), *notes, *_board(track, width)])]
     if len(track.families) > 1:
-        after = f"regret after {track.budgets[-1]:g} {UNITS[track.kind]}"
-        title = f"By family: {after}; * lowest, which others may equal within their intervals"
+        title = f"By family: regret after {evaluations(track)}; * lowest, which others may equal within their intervals"
+        title += f"; {PART} ran only some of these tasks, so it is not compared" * _partly(track)
         parts.append("\n".join([*_folded_lines(title, width, ""), *blocks(family_rows(track), width)]))
     if found.against is not None and track.versus:
         parts.append(_versus(track, found.against, width))
@@ -131,7 +133,7 @@ def _row(row: Row, several: bool, late: bool, beside: bool, area: bool) -> list[
 
 
 def family_rows(track: Track) -> list[list[str]]:
-    """Optimizers by families, the lowest regret of each marked with a star."""
+    """Optimizers by families: a star marks the lowest regret of those ranked there, a ring who ran too few tasks."""
     lowest = {family: best_of(rows) for family, rows in track.families.items()}
     of = {family: {row.method: row for row in rows} for family, rows in track.families.items()}
     out = [["", *(f"{clean(family)} ({_tasks(rows)})" for family, rows in track.families.items())]]
@@ -139,10 +141,18 @@ def family_rows(track: Track) -> list[list[str]]:
         line = [row.method]
         for family in track.families:
             found = of[family].get(row.method)
-            star = "*" if row.method in lowest[family] else " "
-            line.append(NONE + " " if found is None else within(found.regret[-1], 2) + star)
+            if found is None:
+                line.append(NONE + " ")
+                continue
+            mark = "*" if row.method in lowest[family] else PART if found.rank[0] is None else " "
+            line.append(within(found.regret[-1], 2) + mark)
         out.append(line)
     return out
+
+
+def _partly(track: Track) -> bool:
+    """Whether any family has one that ran too few of its tasks to be ranked there."""
+    return any(row.rank[0] is None for rows in track.families.values() for row in rows)
 
 
 def best_of(rows: Sequence[Row]) -> list[str]:
@@ -200,7 +210,7 @@ def _equal(found: Findings, width: int) -> str:
     for one in found.unequal:
         used = span(short(one.fewest), short(one.most))
         lines += _folded_lines(
-            f"  {clean(one.method)} on {clean(one.task)}: {used} of {one.due:g} evaluations", width, "      "
+            f"  {clean(one.method)} on {clean(one.task)}: {used} of {count(one.due, 'evaluation')}", width, "      "
         )
     return "\n".join(lines)
 
