@@ -99,6 +99,23 @@ def test_log_auc_is_the_area_up_to_the_last_budget() -> None:
     assert "  log-AUC" not in none.text(80)
 
 
+def test_evaluations_to_a_regret_are_expected_ones() -> None:
+    """Three of four runs hit 0.1 at 20, one misses it in its hundred: (3 · 20 + 100) / 3. Nobody comes to 0.01."""
+    runs = [made_up.result("gp", name, s, 100.0, 1.0) for name in TASKS[:3] for s in range(4)]
+    steps = ((1.0, 3.0, 10.0), (20.0, 60.0, 2.4))
+    found = told([replace(r, trace=steps if r.cell.seed else steps[:1]) for r in runs])
+    near, far = found.findings.tracks["blackbox"].reach
+    assert (near.method, near.target, near.share) == ("gp", 0.1, 0.75)
+    value, low, high = near.evaluations
+    assert value == pytest.approx(160 / 3)
+    assert low == 20.0
+    assert high is not None and high >= 2 * value  # noqa: PT018
+    assert dict(near.tasks) == pytest.approx(dict.fromkeys(TASKS[:3], 160 / 3))
+    assert (far.evaluations[0], far.share, set(far.tasks.values())) == (None, 0.0, {None})
+    assert "∞<small>" in found.html()
+    assert Report.from_json(json.dumps(found.to_json(), allow_nan=False)) == found
+
+
 def test_steps_are_told_at_shares_of_their_shorter_budget(whole: Report) -> None:
     track = whole.findings.tracks["steps"]
     assert track.budgets == (8.0, 15.0, 30.0)
@@ -317,7 +334,7 @@ def test_page_is_one_file_that_asks_for_nothing(html: str) -> None:
     "word",
     [
         "Which ranks can be told apart", "Probability of improvement", "Runtime: targets reached",
-        "Performance profile", "log-AUC",
+        "Performance profile", "log-AUC", "Expected evaluations to a regret",
         "Against optuna-tpe", "By family", "Task by task", "What a suggestion costs", "Failed, refused, missing",
         "Did everybody get as much?", "How this was computed", "hypervolume regret", "google-vizier is not installed",
     ],

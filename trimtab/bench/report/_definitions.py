@@ -63,6 +63,12 @@ DEFINITIONS = (
         "evaluations; a run that missed a target is followed by another, drawn at random.",
     ),
     (
+        "Expected evaluations to a regret",
+        "On a task: all that its runs spent, up to the hit or else to their end, divided by the number of runs that "
+        "came there (ERT). Told is the median over the tasks that all the ranked optimizers ran; the JSON document "
+        "holds each task's.",
+    ),
+    (
         "Performance profile",
         "The share of runs whose regret at the last budget is at most τ. It shows what a single number hides.",
     ),

@@ -23,12 +23,12 @@ from trimtab.bench.report._worth import Norms
 from trimtab.bench.report.anytime import log_area
 from trimtab.bench.report.compare import verdicts
 from trimtab.bench.report.estimate import Estimate, too_few
-from trimtab.bench.report.findings import NO_LINES, UNKNOWN, Diagram, Lines, Row, Track, Triple, Versus
+from trimtab.bench.report.findings import NO_LINES, UNKNOWN, Diagram, Lines, Reach, Row, Track, Triple, Versus
 from trimtab.bench.report.friedman import critical
 from trimtab.bench.report.iqm import chances, iqm, profile
 from trimtab.bench.report.ranks import mean_rank
 from trimtab.bench.report.regret import floor_share, geometric_regret, versus_random
-from trimtab.bench.report.runtime import ecdf
+from trimtab.bench.report.runtime import ecdf, reached
 from trimtab.bench.report.scores import Scores, gather
 from trimtab.bench.task import Task
 
@@ -42,6 +42,7 @@ PAIR_REPS = 500  # of the chances that one beats the other: only to say which ca
 BAND_REPS = 400  # bootstrap draws of a band: its edges are read off a picture, not a table
 TAUS = np.geomspace(1e-3, 1.0, 40)
 RUNTIME_POINTS = 60
+REACHED = (0.1, 0.01)  # regrets
 RESTARTS = 40  # simulated for each task and target: their error is far below a line's width
 
 
@@ -93,6 +94,7 @@ def track_of(
         profile=_profile(common),
         versus=_versus(scores, against),
         notes=tuple(notes),
+        reach=_reach(common, order),
     )
     return found, doubts
 
@@ -263,6 +265,23 @@ def _runtime(scores: Scores) -> Lines:
     """With restarts, so that a method that hits late is told from one that never does."""
     found = ecdf(scores, np.geomspace(1, max(1.0, _limit(scores)), RUNTIME_POINTS), samples=RESTARTS)
     return _lines(found.x, found.methods, found.y, None, None)
+
+
+def _reach(scores: Scores, order: Sequence[str]) -> tuple[Reach, ...]:
+    found = reached(scores, REACHED)
+    at = {name: i for i, name in enumerate(found.methods)}
+    return tuple(
+        Reach(
+            method=name,
+            target=target,
+            evaluations=_triple(found.middle, name, k),
+            share=_finite(found.share[at[name], k]),
+            tasks=dict(zip(found.tasks, map(_finite, found.ert[at[name], :, k].tolist()), strict=True)),
+        )
+        for name in order
+        for k, target in enumerate(REACHED)
+        if found.tasks
+    )
 
 
 def _profile(scores: Scores) -> Lines:

@@ -143,8 +143,12 @@ def percentiles(samples: Floats, level: float = LEVEL) -> tuple[Floats, Floats]:
     """The percentile interval of samples (reps, …); NaN where every sample is."""
     tail = 50 * (1 - level)
     lost = np.isnan(samples).any(axis=0)
-    with np.errstate(invalid="ignore"):  # between two infinities
-        lo, hi = np.percentile(np.where(np.isnan(samples), 0.0, samples), [tail, 100 - tail], axis=0)
+    known = np.where(np.isnan(samples), 0.0, samples)
+    with np.errstate(invalid="ignore"):
+        lo, hi = np.percentile(known, [tail, 100 - tail], axis=0)
+    if np.isnan([lo, hi]).any():  # beside an infinity nothing lies between two samples: one of them is taken
+        least, most = np.percentile(known, [tail, 100 - tail], axis=0, method="inverted_cdf")
+        lo, hi = np.where(np.isnan(lo), least, lo), np.where(np.isnan(hi), most, hi)
     lo, hi = np.where(lost, np.nan, lo), np.where(lost, np.nan, hi)
     return lo, hi
 

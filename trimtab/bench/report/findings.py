@@ -101,6 +101,23 @@ class Versus:
 
 
 @dataclass(frozen=True, slots=True)
+class Reach:
+    """How soon an optimizer comes to a regret, on the tasks that all the ranked ones ran.
+
+    evaluations  expected until then (a run that misses it is followed by another), the median over tasks. No value: on
+                 half of them no run came there; a low without a high: with other seeds it may be so
+    share        of the runs that came there, every task alike
+    tasks        {task: evaluations expected}; None: no run came there
+    """
+
+    method: str
+    target: float
+    evaluations: Triple
+    share: float | None
+    tasks: Mapping[str, float | None]
+
+
+@dataclass(frozen=True, slots=True)
 class Track:
     """Everything found on one kind of task: tables and curves are never mixed between kinds.
 
@@ -110,6 +127,7 @@ class Track:
     curves     {"all" or family: regret against evaluations};  tasks_curves  the same for each task, without bands
     better     [i][j]: probability that a run of rows[i] is better than one of rows[j]; undecided  the pairs whose
                interval holds one half
+    reach      how soon each of the ranked ones comes to a regret of 0.1 and of 0.01
     """
 
     kind: str
@@ -127,6 +145,7 @@ class Track:
     profile: Lines
     versus: tuple[Versus, ...] = ()
     notes: tuple[str, ...] = ()
+    reach: tuple[Reach, ...] = ()
 
     @property
     def methods(self) -> tuple[str, ...]:

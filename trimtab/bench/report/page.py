@@ -238,6 +238,29 @@ def _horizontal(made: _Page, track: Track) -> None:
         figure = made.figure(f"{track.kind}-profile", figures.profile(track.profile))
         parts.append(h.titled("Performance profile", note, figure))
     made.add(h.side_by_side(parts))
+    _reach(made, track)
+
+
+def _reach(made: _Page, track: Track) -> None:
+    """How many evaluations are expected until a regret is reached."""
+    if not track.reach:
+        return
+    targets = list(dict.fromkeys(one.target for one in track.reach))
+    of = {(one.method, one.target): one for one in track.reach}
+    body = []
+    for row in track.rows:
+        if (row.method, targets[0]) in of:
+            mine = [of[row.method, target] for target in targets]
+            cells = [
+                cell for one in mine for cell in (h.time(one.evaluations), h.number(one.share, percent(one.share)))
+            ]
+            body.append(h.line(row, [h.name(row.method), *cells]))
+    head = ["optimizer", *(word for target in targets for word in (f"{UNITS[track.kind]} to {target:g}", "runs there"))]
+    note = (
+        "Expected until the regret is at most so much, where a run that misses it is followed by another; the median "
+        f"over {count(len(track.reach[0].tasks), 'task')}. ∞: on half of them no run came there."
+    )
+    made.add(h.titled("Expected evaluations to a regret", note, h.table(head, body, sorts=True)))
 
 
 def _versus(made: _Page, track: Track) -> None:

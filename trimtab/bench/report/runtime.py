@@ -95,6 +95,43 @@ def ert_table(scores: Scores, targets: Sequence[float] | Floats = (0.1, 0.01)) -
     return out
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Reached:
+    """How soon each method comes to each target, over the tasks that all ran.
+
+    ert     (M, T, targets) expected runtimes; inf where no run hits
+    middle  their median over tasks (M, targets), with intervals over runs: inf where half the tasks have no hit
+    share   (M, targets) of the runs that hit, every task alike
+    """
+
+    methods: tuple[str, ...]
+    tasks: tuple[str, ...]
+    ert: Floats
+    middle: Estimate
+    share: Floats
+
+
+def reached(scores: Scores, targets: Sequence[float] | Floats = (0.1, 0.01), reps: int = REPS) -> Reached:
+    """ERT for a table; every method is asked the same tasks."""
+    both = scores.common()[0]
+    found = hits(both, np.asarray(targets, float))
+    hit = np.isfinite(found)
+    cost = np.where(hit, found, np.nan_to_num(_lengths(both))[..., None])
+
+    def statistic(weights: Floats, tasks: Floats) -> Floats:
+        spent = np.einsum("kmtr,mtrq->kmtq", weights, cost)
+        ended = np.einsum("kmtr,mtrq->kmtq", weights, hit.astype(float))
+        times = np.divide(spent, ended, out=np.full_like(spent, np.inf), where=ended > 0)
+        middle: Floats = np.median(times, axis=2) if both.tasks else np.full(times[:, :, 0].shape, np.nan)
+        return middle
+
+    ends = np.where(np.isnan(found), np.nan, hit)
+    share = bootstrap(lambda w, t: weighted_mean(ends, w, t), both.present, "share", reps=0)[0]
+    numbers = bootstrap(statistic, both.present, "reached", reps=reps)
+    middle = estimated(both.methods, both.present, numbers, "expected evaluations to a target", targets)
+    return Reached(both.methods, both.tasks, ert_table(both, targets), middle, share)
+
+
 def solved(scores: Scores, targets: Floats = TARGETS, reps: int = REPS) -> Estimate:
     """Share of (task, target, run) reached within each budget of the scores, (M, B), with intervals: the ECDF without
     restarts. It only rises, and ends at the share that was ever reached."""
