@@ -43,8 +43,8 @@ class Report:
         head        title, runs, tasks, optimizers, seeds [fewest, most], dates [first, last], versions {optimizer: …},
                     trimtab, python, numpy, machines, cautions
         tracks      {"blackbox" | "objectives" | "steps": {budgets, tasks, rows, families, left_out, curves,
-                    task_curves, diagram, better, undecided, runtime, profile, versus, notes, reach}}; rows are sorted by
-                    mean rank and hold method, tasks, runs, failures, seeds, rank, regret (one for each budget),
+                    task_curves, diagram, better, undecided, runtime, profile, versus, notes, reach}}; rows are sorted
+                    by mean rank and hold method, tasks, runs, failures, seeds, rank, regret (one for each budget),
                     log_auc (mean regret over log evaluations, up to the last budget), versus_random, igd, solved,
                     ask; curves are {scope: {x, y: {optimizer: […]}, low, high}}
                     reach is [{method, target, evaluations, share, tasks {task: evaluations}}]: expected evaluations
