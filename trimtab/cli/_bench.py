@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -96,8 +96,7 @@ def run(
     made = plan(
         suite, names=_listed(optimizers), pattern=pattern, seeds=seeds, budget=evaluations, peers=peers, data=data
     )
-    for name, why in made.missing.items():
-        say(folded("left out   ", f"{name}: {why}"), err=True)
+    _left_out(made.missing)
     open_ = (*runs.AGAIN, *again)
     there = {r.cell.address for r in runs.results(path) if r.state not in open_} if path.exists() else set()
     left = sum(cell.address not in there for cell in made.cells)
@@ -119,6 +118,16 @@ def run(
     words = ", ".join(f"{n} {state}" for state, n in states.most_common())
     say(f"{suite}: {words}     next: trimtab bench report {path if out else suite}", err=True)
     return 0 if states["done"] else 1
+
+
+def _left_out(missing: Mapping[str, str]) -> None:
+    """Each reason once, with what it keeps out."""
+    by_reason: dict[str, list[str]] = {}
+    for name, why in missing.items():
+        by_reason.setdefault(why.removeprefix(f"{name}: "), []).append(name)
+    for why, names in by_reason.items():
+        more = f" and {len(names) - 1} more of {', '.join(dict.fromkeys(n.partition('/')[0] for n in names))}"
+        say(folded("left out   ", f"{names[0]}{more * (len(names) > 1)}: {why}"), err=True)
 
 
 class _Progress:
