@@ -116,6 +116,15 @@ def test_evaluations_to_a_regret_are_expected_ones() -> None:
     assert Report.from_json(json.dumps(found.to_json(), allow_nan=False)) == found
 
 
+def test_what_is_expected_lies_within_its_interval(whole: Report) -> None:
+    found = [one for track in whole.findings.tracks.values() for one in track.reach]
+    assert {one.method for one in found} >= {"gp", "random", "asha+tpe"}
+    for one in found:
+        value, low, high = one.evaluations
+        if value is not None and low is not None:
+            assert low <= value <= (math.inf if high is None else high), one.method
+
+
 def test_steps_are_told_at_shares_of_their_shorter_budget(whole: Report) -> None:
     track = whole.findings.tracks["steps"]
     assert track.budgets == (8.0, 15.0, 30.0)

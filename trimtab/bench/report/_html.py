@@ -75,13 +75,13 @@ def cell(found: Triple, low: float | None = None, *, best: bool = False, mark: s
 def estimate(found: Triple, word: str = "", mark: str = "") -> str:
     """The value over its interval; before it, in its colour, a word such as "better"."""
     judged = f'<span class="{word.split()[-1]}">{text(word)}</span> ' if word else ""
-    return f"{judged}{short(found[0])}{mark}<small>{between(found) or '&nbsp;'}</small>"
+    return f"{judged}{short(found[0])}{mark}<small>{between(found, 2) or '&nbsp;'}</small>"
 
 
 def time(found: Triple) -> str:
     """How long something is expected to take over its interval; without a value it is never."""
     value, low, high = found
-    within = "&nbsp;" if low is None else f"{short(low)}–{short(math.inf if high is None else high)}"
+    within = "&nbsp;" if low is None else f"{short(low, 2)}–{short(math.inf if high is None else high, 2)}"
     known = math.inf if value is None else value
     key = "Infinity" if value is None else value  # as the page's script reads it
     return f'<td data-key="{key}">{short(known)}<small>{within}</small></td>'

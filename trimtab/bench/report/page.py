@@ -163,7 +163,8 @@ def _track(made: _Page, track: Track) -> None:
     note = (
         f"{count(len(track.tasks), 'task')}. Sorted by mean rank after {evaluations(track)}; small: "
         "95 % interval; shaded: the lowest of those ranked, which others may equal within their intervals. "
-        "Regret: 0 is the best known, 1 is one random evaluation; log-AUC: its mean over log evaluations."
+        "Regret: 0 is the best known, 1 is one random evaluation; log-AUC: its mean over log evaluations. "
+        "CPU ms: of a suggestion."
     )
     made.add(*(f'<p class="note">{text(one)}</p>' for one in (note, *track.notes)), _board(track))
     _curves(made, track)
@@ -180,7 +181,7 @@ def _board(track: Track) -> str:
     area = any(row.log_auc[0] is not None for row in track.rows)
     head = ["optimizer", "mean rank", *["log-AUC"] * area, *(f"regret at {b:g}" for b in track.budgets)]
     head += ["vs random"] * beside + ["IGD+"] * several
-    head += ["solved", "CPU ms a suggestion", *["at 100th"] * late, "tasks × seeds", "failed"]
+    head += ["solved", "CPU ms", *["at 100th"] * late, "tasks × seeds", "failed"]
     columns: list[list[Triple]] = [[row.rank for row in track.rows], *[[row.log_auc for row in track.rows]] * area]
     columns += [[row.regret[i] for row in track.rows] for i in range(len(track.budgets))]
     columns += [[row.versus_random for row in track.rows]] * beside + [[row.igd for row in track.rows]] * several
