@@ -65,17 +65,17 @@ def swatch(method: str) -> str:
     return f'<svg width="20" height="8" aria-hidden="true"><line x1="0" y1="4" x2="20" y2="4" {stroke}/></svg>'
 
 
-def cell(found: Triple, low: float | None = None, *, best: bool = False, mark: str = "") -> str:
+def cell(found: Triple, low: float | None = None, *, best: bool = False, mark: str = "", digits: int = 2) -> str:
     """An estimate over its interval, shaded where it is the lowest; `mark` stands beside it."""
     value = found[0]
     marked = ' class="best"' if best or (value is not None and value == low) else ""
-    return f'<td data-key="{"" if value is None else value}"{marked}>{estimate(found, mark=mark)}</td>'
+    return f'<td data-key="{"" if value is None else value}"{marked}>{estimate(found, mark=mark, digits=digits)}</td>'
 
 
-def estimate(found: Triple, word: str = "", mark: str = "") -> str:
+def estimate(found: Triple, word: str = "", mark: str = "", digits: int = 2) -> str:
     """The value over its interval; before it, in its colour, a word such as "better"."""
     judged = f'<span class="{word.split()[-1]}">{text(word)}</span> ' if word else ""
-    return f"{judged}{short(found[0])}{mark}<small>{between(found, 2) or '&nbsp;'}</small>"
+    return f"{judged}{short(found[0])}{mark}<small>{between(found, digits) or '&nbsp;'}</small>"
 
 
 def time(found: Triple) -> str:

@@ -159,7 +159,7 @@ def ranks(track: Track, diagram: Diagram) -> Figure:
 
 def better(track: Track) -> Figure:
     """Heat map: the probability that a run of the row is better than one of the column."""
-    names = [named(m) for m in track.methods]
+    names = [named(m) for m in track.methods[: len(track.better)]]  # the others have no rank
     undecided = {frozenset(pair) for pair in track.undecided}
     text = [
         [

@@ -193,7 +193,8 @@ def _board(track: Track) -> str:
     body = []
     for i, row in enumerate(track.rows):
         mean, later = (None if seconds is None else 1000 * seconds for seconds in row.ask)
-        told = [h.name(row.method), *(h.cell(c[i], low) for c, low in zip(columns, lowest, strict=True))]
+        told = [h.name(row.method), h.cell(row.rank, lowest[0], digits=3)]
+        told += [h.cell(c[i], low) for c, low in zip(columns[1:], lowest[1:], strict=True)]
         told += [h.number(row.solved, percent(row.solved)), h.number(mean), *[h.number(later)] * late]
         body.append(h.line(row, [*told, *map(h.plain, (f"{row.tasks} × {span(*row.seeds)}", row.failures or NONE))]))
     return h.table(head, body, sorts=True)
