@@ -38,13 +38,14 @@ BATCH = 10_000  # subsets whose forecasts are ranked at once
 def task_points(costs: ArrayLike, *, log: bool = False) -> FloatArray:
     """Tasks as points (tasks, optimizers) of the unit cube, from final costs (tasks, optimizers, seeds).
 
-    Smaller is better. Scaled per task over all its runs, then the mean over seeds. log=True: for points that clump.
+    Smaller is better. Scaled per task over all its runs, then the mean over seeds; NaN is a seed that was not run.
+    log=True: for points that clump.
     """
     values = np.asarray(costs, float)
-    if values.ndim != 3 or not np.isfinite(values).all():
+    if values.ndim != 3 or np.isinf(values).any() or np.isnan(values).all(axis=2).any():
         raise ValueError(f"costs of shape {values.shape}: give finite numbers (tasks, optimizers, seeds)")
-    low, high = values.min(axis=(1, 2), keepdims=True), values.max(axis=(1, 2), keepdims=True)
-    points: FloatArray = ((values - low) / np.where(high > low, high - low, 1)).mean(axis=2)
+    low, high = np.nanmin(values, axis=(1, 2), keepdims=True), np.nanmax(values, axis=(1, 2), keepdims=True)
+    points: FloatArray = np.nanmean((values - low) / np.where(high > low, high - low, 1), axis=2)
     if log:
         points = np.log10(points + 1e-10)
         low, high = points.min(), points.max()

@@ -1,4 +1,4 @@
-"""bench: measure optimizers on tasks — run, report, speed, scale, and what there is to choose from."""
+"""bench: measure optimizers on tasks — run, report, subset, speed, scale, and what there is to choose from."""
 
 from __future__ import annotations
 
@@ -220,6 +220,24 @@ def report(
         say_json(told.to_json())
     elif not html:
         say(told.text(columns()))
+    return 0
+
+
+@bench.command()
+@click.argument("files", nargs=-1, metavar="[SUITE or FILE …]")
+@click.option("--tasks", "size", type=COUNT, required=True, metavar="N", help="How many to choose.")
+@click.option("--optimizers", metavar="A,B", help="By whose results tasks are told apart; default: three unlike ones.")
+@as_json
+@data_option
+def subset(files: tuple[str, ...], size: int, optimizers: str | None, as_json: bool, data: str | None) -> int:
+    """N tasks that stand for all of them, by what optimizers reached there; and how good a choice that is."""
+    from trimtab.bench._families import data_folder, task
+    from trimtab.bench.picked import pick
+    from trimtab.bench.runs import results
+
+    folder = data_folder(data)
+    told = pick(results(*_files(files)), size, _listed(optimizers), task=lambda name: task(name, folder))
+    say_json(told.to_json()) if as_json else say(told.text())
     return 0
 
 

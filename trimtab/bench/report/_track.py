@@ -51,12 +51,12 @@ def track_of(
 ) -> tuple[Track, list[str]]:
     """What was found on one kind of task, and what is to be said of it."""
     notes: list[str] = []
-    if len(workers := {r.cell.workers for r in results}) == 1 and workers != {1}:
-        notes.append(f"Each run had {next(iter(workers))} workers at once, in virtual time.")
-        results = [replace(r, cell=replace(r.cell, workers=1)) for r in results]  # all alike: no need to name it
+    results, workers = unnamed(results)
+    if workers > 1:
+        notes.append(f"Each run had {workers} workers at once, in virtual time.")
     scores = gather(results, norms, budgets=budgets, task=task)
     doubts = [line for line in scores.warnings if "unequal budgets" not in line]  # told with numbers of their own
-    scores = whole = _running(scores)
+    scores = whole = running(scores)
     if not scores.methods:
         return Track(kind, tuple(budgets), (), (), {}, {}, {}, {}, None, (), (), NO_LINES, NO_LINES), doubts
     given = _limit(scores)
@@ -67,7 +67,7 @@ def track_of(
     scores, brief = _long_enough(scores, given)
     if brief:
         notes.append(f"Left out, because nobody got {count(given, 'evaluation')} there: {listed(brief)}.")
-    main, part = _ranked(scores)
+    main, part = regular(scores)
     common, dropped = main.common()
     if not common.tasks:  # nobody shares a task: nothing is ranked, all is shown
         common = main
@@ -99,6 +99,14 @@ def track_of(
     return found, doubts
 
 
+def unnamed(results: Sequence[Result]) -> tuple[Sequence[Result], int]:
+    """The results, and how many workers all of them had: their number then needs no place in names. 1: not alike."""
+    workers = {r.cell.workers for r in results}
+    if len(workers) != 1:
+        return results, 1
+    return [replace(r, cell=replace(r.cell, workers=1)) for r in results], workers.pop()
+
+
 def _without_random(scores: Scores) -> list[str]:
     """Which tasks "vs random" says nothing of, unless that is all of them."""
     unknown = [t for t, regret in zip(scores.tasks, scores.random[:, -1], strict=True) if not regret > 0]
@@ -107,7 +115,7 @@ def _without_random(scores: Scores) -> list[str]:
     return [f"vs random leaves out {listed(unknown)}: random search's regret there is 0 or not known."]
 
 
-def _running(scores: Scores) -> Scores:
+def running(scores: Scores) -> Scores:
     """Without the methods and tasks of which no run began."""
     methods, tasks = set(np.argwhere(scores.ran)[:, 0]), set(np.argwhere(scores.ran)[:, 1])
     return scores.only(
@@ -125,10 +133,10 @@ def _limit(scores: Scores) -> float:
 def _long_enough(scores: Scores, least: float) -> tuple[Scores, list[str]]:
     """The tasks that somebody was given so many evaluations on, and the names of the others."""
     brief = [t for t, end in zip(scores.tasks, np.nanmax(scores.ends, axis=(0, 2)), strict=True) if end < least]
-    return _running(scores.only(tasks=[t for t in scores.tasks if t not in brief])) if brief else scores, brief
+    return running(scores.only(tasks=[t for t in scores.tasks if t not in brief])) if brief else scores, brief
 
 
-def _ranked(scores: Scores) -> tuple[Scores, list[str]]:
+def regular(scores: Scores) -> tuple[Scores, list[str]]:
     """Those that ran most of the tasks, and the names of the others."""
     ran = np.asarray(scores.ran.sum(1))
     part = [m for m, n in zip(scores.methods, ran, strict=True) if n < MOST * ran.max()]
@@ -137,7 +145,7 @@ def _ranked(scores: Scores) -> tuple[Scores, list[str]]:
 
 def _family(scores: Scores, tasks: Sequence[str]) -> Scores:
     """A family's tasks, ranked among those that ran most of them."""
-    ranked, _ = _ranked(_running(scores.only(tasks=tasks)))
+    ranked, _ = regular(running(scores.only(tasks=tasks)))
     common, _ = ranked.common()
     return common if common.tasks else ranked
 
@@ -147,7 +155,7 @@ def _family_rows(
 ) -> tuple[Row, ...]:
     """The ranked ones of a family, and below them those that ran too few of its tasks to be ranked."""
     ranked = _family(scores, tasks)
-    mine = _running(scores.only(tasks=tasks))
+    mine = running(scores.only(tasks=tasks))
     part = [m for m in mine.methods if m not in ranked.methods]
     rows = _rows(ranked, results, kind, task)[1]
     return rows + (_rows(mine.only(methods=part), results, kind, task, ranked=False)[1] if part else ())
@@ -214,7 +222,7 @@ def _versus(scores: Scores, against: str | None) -> tuple[Versus, ...]:
     found = []
     scopes = {"all": list(scores.tasks)} | (scores.families() if len(scores.families()) > 1 else {})
     for scope, tasks in scopes.items():
-        mine = _running(scores.only(tasks=tasks))
+        mine = running(scores.only(tasks=tasks))
         if against not in mine.methods:
             continue
         for one in verdicts(mine, against, budget):
