@@ -33,6 +33,7 @@ Floats = NDArray[np.float64]
 
 RANDOM = 200  # subsets that the chosen one is compared with
 AXES = 3  # optimizers by which tasks are told apart, unless some are named
+BOXES = 10**8  # that are looked at to find them: some seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,11 +76,12 @@ class Picked:
         ]
         if self.tau is not None:
             first, last = map(clean, self.best)
-            best = f"first on both {first}" if first == last else f"first here {first}, on all tasks {last}"
+            best = f"{first} is first on both" if first == last else f"{first} is first here, {last} on all tasks"
             many = count(len(self.ranked), "optimizer")
             lines += [
                 f"Kendall's tau     {self.tau:.3f}   {many} ranked here and on all tasks; 1: alike",
-                f"                          random subsets {self.usual_tau:.3f} in the median; {best}",
+                f"                          random subsets {self.usual_tau:.3f} in the median",
+                f"                          {best}",
             ]
         return "\n".join(lines)
 
@@ -94,7 +96,7 @@ def pick(
 ) -> Picked:
     """`size` tasks that cover what the results of all of them are like.
 
-    optimizers   by whose results tasks are told apart, at least two; none: three unlike ones among those that ran most
+    optimizers   by whose results tasks are told apart, at least two; none: three by which they lie most evenly
     norms, task  as in report()
     """
     axes, every = _axes_and_scores(list(results), list(dict.fromkeys(optimizers)), norms, task)
@@ -180,27 +182,36 @@ def _points(scores: Scores, axes: list[str]) -> tuple[Floats, list[str], bool]:
     costs = np.moveaxis(scores.values[..., 0], 0, 1)  # (tasks, optimizers, seeds)
     worst = np.max(costs, axis=(1, 2), where=np.isfinite(costs), initial=1.0)  # of a run that found nothing
     costs = np.where(np.isposinf(costs), worst[:, None, None], costs)
-    names = axes or _unlike(scores.methods, task_points(costs))
+    names = axes or _unlike(scores.methods, costs)
     if len(names) < 2:
         raise TrimtabError(
             f"Tasks are told apart by at least two optimizers, and only {listed(names)} ran all of them."
         )
     if (len(costs) + 1) ** len(names) > LARGEST:
         raise TrimtabError(f"{count(len(names), 'optimizer')} are too many to tell tasks apart by: name two to four.")
-    mine = costs[:, [scores.methods.index(name) for name in names]]
-    plain, logged = task_points(mine), task_points(mine, log=True)
-    log = star_discrepancy(logged) < star_discrepancy(plain)
-    return logged if log else plain, names, log
+    points, _, log = _even(costs[:, [scores.methods.index(name) for name in names]])
+    return points, names, log
 
 
-def _unlike(names: Sequence[str], points: Floats) -> list[str]:
-    """The three whose results over tasks have least to do with one another."""
+def _even(costs: Floats) -> tuple[Floats, float, bool]:
+    """The points on the scale on which they lie more evenly, their discrepancy, and whether that is the log scale."""
+    plain, logged = task_points(costs), task_points(costs, log=True)
+    wide, close = star_discrepancy(plain), star_discrepancy(logged)
+    return (logged, close, True) if close < wide else (plain, wide, False)
+
+
+def _unlike(names: Sequence[str], costs: Floats) -> list[str]:
+    """The three by whose results the tasks lie most evenly, which alike ones would put on a line. Of very many, those
+    are tried that have least to do with one another."""
+    points = task_points(costs)
     centred = points - points.mean(axis=0)
     size = np.sqrt((centred**2).sum(axis=0))
     alike = (centred.T @ centred) / np.where(np.outer(size, size) > 0, np.outer(size, size), 1.0)
     alike[size == 0] = alike[:, size == 0] = 1.0  # the same on all tasks: tells none apart
     groups = combinations(range(len(names)), min(AXES, len(names)))
-    best = min(groups, key=lambda some: round(sum(float(alike[i, j]) for i, j in combinations(some, 2)), 9))
+    order = sorted(groups, key=lambda some: round(sum(float(alike[i, j]) for i, j in combinations(some, 2)), 9))
+    tried = order[: max(1, BOXES // (len(points) + 1) ** AXES)]
+    best = min(tried, key=lambda some: _even(costs[:, list(some)])[1])
     return [names[i] for i in best]
 
 

@@ -226,7 +226,7 @@ def report(
 @bench.command()
 @click.argument("files", nargs=-1, metavar="[SUITE or FILE …]")
 @click.option("--tasks", "size", type=COUNT, required=True, metavar="N", help="How many to choose.")
-@click.option("--optimizers", metavar="A,B", help="By whose results tasks are told apart; default: three unlike ones.")
+@click.option("--optimizers", metavar="A,B", help="By whose results tasks are told apart; default: three unlike.")
 @as_json
 @data_option
 def subset(files: tuple[str, ...], size: int, optimizers: str | None, as_json: bool, data: str | None) -> int:
