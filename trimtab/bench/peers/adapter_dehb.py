@@ -14,15 +14,6 @@ from importlib.metadata import version
 from typing import Any
 
 import numpy as np
-from ConfigSpace import (
-    AndConjunction,
-    Categorical,
-    ConfigurationSpace,
-    EqualsCondition,
-    Float,
-    InCondition,
-    Integer,
-)
 from dehb import DEHB
 
 
@@ -35,7 +26,7 @@ class Adapter:
         self.rows = {p["name"]: p for p in job.space}
         self.fidelity = job.fidelity
         self.dehb = DEHB(
-            cs=space_of(job.space, job.seed),
+            cs=job.part("shared_configspace").space_of(job.space, job.seed),
             min_fidelity=job.fidelity["low"],
             max_fidelity=job.fidelity["high"],
             n_workers=1,
@@ -66,27 +57,3 @@ class Adapter:
             self.worst = max(self.worst, costs[0])
         fitness = costs[0] if costs is not None else self.worst if self.worst > -math.inf else math.inf
         self.dehb.tell(self.open.pop(key), {"fitness": fitness, "cost": seconds})
-
-
-def space_of(rows: list[dict[str, Any]], seed: int) -> Any:
-    """A ConfigurationSpace of rows; a choice's values are the indices of its labels."""
-    space = ConfigurationSpace(seed=seed)
-    made = {p["name"]: domain(p) for p in rows}
-    space.add(*made.values())
-    for p in rows:
-        clauses = []
-        for c in p["when"]:
-            parent, values = made[c["parent"]], c["in"]
-            one = len(values) == 1
-            condition = EqualsCondition if one else InCondition
-            clauses.append(condition(made[p["name"]], parent, values[0] if one else values))
-        if clauses:
-            space.add(clauses[0] if len(clauses) == 1 else AndConjunction(*clauses))
-    return space
-
-
-def domain(p: dict[str, Any]) -> Any:
-    if p["kind"] == "choice":
-        return Categorical(p["name"], list(range(len(p["choices"]))), ordered=p["ordered"])
-    kind = Float if p["kind"] == "float" else Integer
-    return kind(p["name"], (p["low"], p["high"]), log=p["log"])

@@ -23,25 +23,14 @@ class Adapter:
     def __init__(self, job: Any) -> None:
         settings = dict(job.settings)
         sampler = getattr(rustuna.samplers, SAMPLERS[settings.pop("sampler")])(seed=job.seed, **settings)
-        self.space = job.space
+        self.space, self.suggest = job.space, job.part("shared_suggest")
         self.study = rustuna.create_study(directions=["minimize"] * job.goals, sampler=sampler)
         self.open: dict[int, Any] = {}
 
     def ask(self) -> dict[str, Any]:
-        trial = self.study.ask()
-        config: dict[str, Any] = {}
-        for p in self.space:
-            if all(config.get(c["parent"]) in c["in"] for c in p["when"]):
-                config[p["name"]] = self.suggested(trial, p)
+        trial, config = self.suggest.drawn(self.study, self.space)
         self.open[trial.number] = trial
         return {"key": trial.number, "config": config}
-
-    def suggested(self, trial: Any, p: dict[str, Any]) -> Any:
-        if p["kind"] == "float":
-            return trial.suggest_float(p["name"], p["low"], p["high"], log=p["log"])
-        if p["kind"] == "int":
-            return trial.suggest_int(p["name"], p["low"], p["high"], log=p["log"])
-        return trial.suggest_categorical(p["name"], list(range(len(p["choices"]))))
 
     def tell(self, key: int, costs: Any, limits: list[float], seconds: float) -> None:
         trial = self.open.pop(key)

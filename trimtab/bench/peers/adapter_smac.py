@@ -16,15 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import smac
-from ConfigSpace import (
-    AndConjunction,
-    Categorical,
-    ConfigurationSpace,
-    EqualsCondition,
-    Float,
-    InCondition,
-    Integer,
-)
 from smac import Scenario
 from smac.runhistory.dataclasses import TrialValue
 from smac.runhistory.enumerations import StatusType
@@ -40,7 +31,7 @@ class Adapter:
         self.fidelity = job.fidelity
         self.goals = job.goals
         scenario = Scenario(
-            space_of(job.space, job.seed),
+            job.part("shared_configspace").space_of(job.space, job.seed),
             output_directory=Path("smac"),
             deterministic=True,
             objectives="cost" if job.goals == 1 else [f"cost{i}" for i in range(job.goals)],
@@ -86,30 +77,6 @@ class Adapter:
     def told(self, info: Any, costs: list[float], seconds: float, status: Any) -> None:
         cost = costs[0] if self.goals == 1 else list(costs)
         self.smac.tell(info, TrialValue(cost=cost, time=seconds, status=status), save=False)
-
-
-def space_of(rows: list[dict[str, Any]], seed: int) -> Any:
-    """A ConfigurationSpace of rows; a choice's values are the indices of its labels."""
-    space = ConfigurationSpace(seed=seed)
-    made = {p["name"]: domain(p) for p in rows}
-    space.add(*made.values())
-    for p in rows:
-        clauses = []
-        for c in p["when"]:
-            parent, values = made[c["parent"]], c["in"]
-            one = len(values) == 1
-            condition = EqualsCondition if one else InCondition
-            clauses.append(condition(made[p["name"]], parent, values[0] if one else values))
-        if clauses:
-            space.add(clauses[0] if len(clauses) == 1 else AndConjunction(*clauses))
-    return space
-
-
-def domain(p: dict[str, Any]) -> Any:
-    if p["kind"] == "choice":
-        return Categorical(p["name"], list(range(len(p["choices"]))), ordered=p["ordered"])
-    kind = Float if p["kind"] == "float" else Integer
-    return kind(p["name"], (p["low"], p["high"]), log=p["log"])
 
 
 def trials_of(job: Any) -> int:

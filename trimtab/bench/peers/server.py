@@ -15,7 +15,8 @@ Requests
 Rows    {"name", "kind": "float" | "int" | "choice", "low", "high", "log", "choices", "ordered", "label", "when"}; a
         choice is spoken of by the index of its label. Costs are to be made small.
 Adapter A file with a class Adapter: __init__(job), ask(), tell(key, costs, limits, seconds), version; and, where it
-        judges running trials, judges = True and report(key, step, costs).
+        judges running trials, judges = True and report(key, step, costs). job.part(name) is a file beside it that
+        adapters share.
 """
 
 from __future__ import annotations
@@ -50,6 +51,7 @@ class Job:
         self.fidelity: dict[str, Any] = request["fidelity"] or {}
         self.seed: int = request["seed"]
         self.budget: float = request["budget"]
+        self.folder = os.path.dirname(os.path.abspath(request["adapter"]))
         self._known: dict[Any, tuple[int, float]] = {}
         self._keys = 0
 
@@ -57,6 +59,10 @@ class Job:
     def trials(self) -> int:
         """The budget as a number of full evaluations."""
         return max(1, round(self.budget))
+
+    def part(self, name: str) -> Any:
+        """A file beside the adapter, which several adapters share."""
+        return load(os.path.join(self.folder, name + ".py"))
 
     def refuse(self, text: str) -> None:
         raise Refused(text)
