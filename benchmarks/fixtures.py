@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from trimtab.bench.tasks.fixtures import branin
+from trimtab.bench.tasks.fixtures import hartmann as hartmann6
 from trimtab.history import History
 from trimtab.log import Event
 from trimtab.protocol import Ask, Searcher
@@ -30,11 +32,6 @@ class Task:
     limits: Callable[[Config], Sequence[float]] | None = None
 
 
-def branin(x: float, y: float) -> float:
-    a = y - 5.1 / (4 * math.pi**2) * x * x + 5 / math.pi * x - 6
-    return a * a + 10 * (1 - 1 / (8 * math.pi)) * math.cos(x) + 10
-
-
 def _branin_cat(c: Config) -> float:
     i, j = int(c["c1"]), int(c["c2"])
     extra = (0, 3, 6, 12)[i] + (0, 5, 10, 20)[j] + (5 if i == j != 0 else 0)
@@ -48,24 +45,6 @@ BRANIN_CAT = Task(
     0.3978873577,
     50,
 )
-
-_H6_A = np.array(
-    [[10, 3, 17, 3.5, 1.7, 8], [0.05, 10, 17, 0.1, 8, 14], [3, 3.5, 1.7, 10, 17, 8], [17, 8, 0.05, 10, 0.1, 14]]
-)
-_H6_P = 1e-4 * np.array(
-    [
-        [1312, 1696, 5569, 124, 8283, 5886],
-        [2329, 4135, 8307, 3736, 1004, 9991],
-        [2348, 1451, 3522, 2883, 3047, 6650],
-        [4047, 8828, 8732, 5743, 1091, 381],
-    ]
-)
-
-
-def hartmann6(x: Sequence[float]) -> float:
-    inner = (_H6_A * (np.asarray(x) - _H6_P) ** 2).sum(axis=1)
-    return -float(np.array([1.0, 1.2, 3.0, 3.2]) @ np.exp(-inner))
-
 
 HARTMANN6 = Task(
     "F2 hartmann6",
