@@ -137,6 +137,7 @@ def test_nats_has_32768_widths(tmp_path: Path) -> None:
     np.savez_compressed(tmp_path / "nats" / "cifar100.npz", **given)
     made = task("nats/cifar100", tmp_path)
     assert tasks("nats/*", tmp_path) == ["nats/cifar100"]
+    assert "NATS-Bench" in made.licence
     assert made.space.size == 32_768
     row = 77
     config = {f"layer_{i + 1}": width for i, width in enumerate(NETWORKS[order(32_768)[row]])}

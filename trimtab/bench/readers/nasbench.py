@@ -238,7 +238,7 @@ def _make(kind: Kind, instance: str, data: Path | None) -> Task:
         [Goal("accuracy", "maximize")],
         fidelity="epochs",
         cost="virtual seconds as recorded; of fewer epochs, where only the whole is known, their share",
-        licence=FAMILY.licence,
+        licence=(FAMILY if kind is CELLS else NATS).licence,
         tags=frozenset({"tabular", "noisy"}),
     )
 
