@@ -60,6 +60,7 @@ class Search:
         self.layout = model.layout
         self.bound = bool({"rules", "conditional"} & space.traits)  # a climb may leave what is allowed
         self.home = _home(model.X, space.d)
+        self.low, self.high = np.zeros(space.d), np.ones(space.d)  # what is searched of each column of numbers
 
     def best(self, seen: Seen) -> tuple[Floats, float] | None:
         """The best new configuration (d,) found and its score; None when every candidate has been tried."""
@@ -150,10 +151,10 @@ class Search:
                 slopes[:, a:b] -= slopes[:, a:b].mean(axis=1, keepdims=True)
             return -value, -slopes
 
-        r = len(columns)
+        low, high = self.low[columns], self.high[columns]
         Z = np.where(still, 0.5, X[:, columns])
         scale = np.clip(self.model.objective.lengths[places], 0.02, 0.3)
-        Z, _ = descend(down, Z, np.zeros(r), np.ones(r), scale=scale, steps=STEPS, tolerance=1e-3)
+        Z, _ = descend(down, Z, low, high, scale=scale, steps=STEPS, tolerance=1e-3)
         moved = X.copy()
         moved[:, columns] = np.where(still, np.nan, Z)
         moved = self._reached(X, moved)

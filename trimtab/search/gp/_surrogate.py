@@ -108,9 +108,13 @@ class Surrogate:
         return replace(self, objective=self.objective.believing(features), limits=limits, best=best)
 
 
-def surrogate(history: History, state: State, scope: str, most: int, rng: Generator | None) -> Surrogate | str:
-    """The models, or in words why there are none. rng: for the weights of several objectives."""
-    numbers, ended = history.numbers, np.flatnonzero(history.state != Ended.RUNNING)
+def surrogate(
+    history: History, state: State, scope: str, most: int, rng: Generator | None, among: NDArray[np.bool_] | None = None
+) -> Surrogate | str:
+    """The models, or in words why there are none. rng: for the weights of several objectives; among: rows to model."""
+    there = history.state != Ended.RUNNING
+    numbers, ended = history.numbers, np.flatnonzero(there if among is None else there & among)
+    count = len(ended)
     Y, weights = history.Y[ended], None
     if rng is not None:
         y, weights = scalarised(Y, rng)
@@ -138,9 +142,7 @@ def surrogate(history: History, state: State, scope: str, most: int, rng: Genera
             data.append(Data(features[known], layout.group, c, np.zeros(len(c))))
             bounds.append(bound)
     mark = f"{stable_hash(layout.mark, scope, len(data)):032x}"[:8]
-    fitted, new = _fitted(
-        state.fits.get(mark), data, len(history.numbers) - int(np.sum(history.state == Ended.RUNNING))
-    )
+    fitted, new = _fitted(state.fits.get(mark), data, count)
     objective, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
     feasible = np.isfinite(y) & ((C <= 0).all(axis=1) if C.shape[1] else True)
     means = told.y
