@@ -17,6 +17,7 @@ SEARCHERS: Mapping[str, str] = {
     "latin": "trimtab.search.designs:LatinHypercube",
     "tpe": "trimtab.search.tpe:TPE",
     "gp": "trimtab.search.gp:GP",
+    "turbo": "trimtab.search.turbo:Turbo",
 }
 REGISTRY = Registry(kind="searcher", known=SEARCHERS, group="trimtab.searchers", verb="propose")
 
