@@ -18,6 +18,7 @@ SEARCHERS: Mapping[str, str] = {
     "tpe": "trimtab.search.tpe:TPE",
     "gp": "trimtab.search.gp:GP",
     "turbo": "trimtab.search.turbo:Turbo",
+    "cmaes": "trimtab.search.cmaes:CMAES",
 }
 REGISTRY = Registry(kind="searcher", known=SEARCHERS, group="trimtab.searchers", verb="propose")
 
