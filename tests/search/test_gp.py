@@ -63,12 +63,22 @@ def median_regret(method: Searcher, task: Task, seeds: int) -> float:
 # ── what it proposes ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_starts_with_an_even_design_and_says_so() -> None:
+def test_starts_in_the_middle_then_with_an_even_design_and_says_so() -> None:
     history = History.empty(PLANE)
-    proposals = asked(history, 0, 5)
-    cells = {(int(5 * p.config["x"]), int(5 * p.config["y"])) for p in proposals if p.config}
-    assert {i for i, _ in cells} == {j for _, j in cells} == set(range(5))
-    assert proposals[0].why["text"] == "one of the first 5, spread evenly over the space"
+    middle, *rest = asked(history, 0, 5)
+    assert middle.config == {"x": 0.5, "y": 0.5}
+    assert middle.why["text"] == "the middle of the space"
+    cells = {(int(4 * p.config["x"]), int(4 * p.config["y"])) for p in rest if p.config}
+    assert {i for i, _ in cells} == {j for _, j in cells} == set(range(4))
+    assert rest[0].why["text"] == "one of the first 5, spread evenly over the space"
+    assert configs(history, 1, 4) == [p.config for p in rest], "asked one by one or at once: the same design"
+
+
+def test_a_middle_that_breaks_a_rule_is_not_proposed() -> None:
+    ruled = Space({"x": Float(0, 1), "y": Float(0, 1)}, require=["x + y <= 0.9"])
+    (first,) = asked(History.empty(ruled), 0)
+    assert ruled.feasible(ruled.encode([first.config]))[0]
+    assert "breaks a rule" in first.why["text"]
 
 
 def test_says_what_it_expects_in_the_users_units() -> None:

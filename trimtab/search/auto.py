@@ -35,7 +35,7 @@ class Auto:
     few: int = 250
 
     name: ClassVar[str] = "auto"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = False

@@ -38,6 +38,7 @@ from trimtab.search.random import RandomSearch
 if TYPE_CHECKING:
     from trimtab.history import History
     from trimtab.search.gp._surrogate import Surrogate
+    from trimtab.space import Space
 
 Floats = NDArray[np.float64]
 BRANCHES = 32  # draws among which the rarest branch is looked for
@@ -47,7 +48,7 @@ BRANCHES = 32  # draws among which the rarest branch is looked for
 class GP:
     """Models the objective as a Gaussian process and tries where it is likeliest to improve most.
 
-    startup     trials with a value before the first model: an even design of the space
+    startup     trials with a value before the first model: the middle of the space, then an even design
     candidates  configurations that are looked at for each proposal
     starts      of these, so many are improved along the model's slopes
     most        trials in a model: beyond it the best, the newest and an even part of the rest
@@ -55,14 +56,14 @@ class GP:
                 given up for good
     """
 
-    startup: int = 10
+    startup: int = 5
     candidates: int = 512
     starts: int = 8
     most: int = 1000
     stray: int = 6
 
     name: ClassVar[str] = "gp"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = False
@@ -84,7 +85,10 @@ class GP:
         text: dict[str, JSON] = {"text": f"one of the first {self.startup}, spread evenly over the space"}
         if not history.space.d:
             return list(RandomSearch().propose(history, ask))
-        return [replace(p, why=text) for p in LatinHypercube(size=self.startup).propose(history, ask)]
+        middle = [_middle(history.space, ask)] if ask.number == 0 else []
+        rest = replace(ask, number=max(ask.number - 1, 0), n=ask.n - len(middle))
+        design = LatinHypercube(size=self.startup - 1).propose(history, rest)
+        return [*middle, *(replace(p, why=text) for p in design)]
 
     def _model(self, history: History, ask: Ask, state: State) -> list[Proposal]:
         from trimtab.search.gp._acquire import Search, Seen  # scipy comes with it
@@ -129,6 +133,17 @@ class GP:
         key = ("gp", self.most, ask.scope, (ask.seed, ask.number) if several else None)
         rng = ask.rng("gp weights", ask.number) if several else None
         return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng))
+
+
+def _middle(space: Space, ask: Ask) -> Proposal:
+    """The median of every number, and a draw of the rest: people centre their ranges on what they believe in."""
+    u = ask.rng("gp middle", 0).random((1, space.d))
+    u[0, [j for j, c in enumerate(space.columns) if c.kind != "choice"]] = 0.5
+    X = space.from_unit(u)
+    text = "the middle of the space"
+    if not space.feasible(X)[0]:
+        X, text = space.sample(ask.rng("gp middle", 0), 1), "a random draw: the middle of the space breaks a rule"
+    return Proposal(space.decode(X)[0], why={"text": text})
 
 
 def _at_random(history: History, ask: Ask, because: str) -> list[Proposal]:
