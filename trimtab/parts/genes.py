@@ -52,7 +52,7 @@ class Genes:
 
     def inside(self, X: Floats) -> Floats:
         """Rows whose values lie outside a range that was narrowed, moved to its ends."""
-        clipped: Floats = np.clip(X, 0.0, np.where(self.labels > 0, self.labels - 1, 1))
+        clipped: Floats = np.minimum(np.maximum(X, 0.0), np.where(self.labels > 0, self.labels - 1, 1))
         return clipped
 
     def fresh(self, rng: Generator, n: int) -> Floats:

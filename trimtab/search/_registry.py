@@ -17,8 +17,10 @@ SEARCHERS: Mapping[str, str] = {
     "latin": "trimtab.search.designs:LatinHypercube",
     "tpe": "trimtab.search.tpe:TPE",
     "gp": "trimtab.search.gp:GP",
+    "forest": "trimtab.search.forest:Forest",
     "turbo": "trimtab.search.turbo:Turbo",
     "cmaes": "trimtab.search.cmaes:CMAES",
+    "de": "trimtab.search.de:DE",
 }
 REGISTRY = Registry(kind="searcher", known=SEARCHERS, group="trimtab.searchers", verb="propose")
 
