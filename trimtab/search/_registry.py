@@ -21,6 +21,8 @@ SEARCHERS: Mapping[str, str] = {
     "turbo": "trimtab.search.turbo:Turbo",
     "cmaes": "trimtab.search.cmaes:CMAES",
     "de": "trimtab.search.de:DE",
+    "nsga2": "trimtab.search.nsga:NSGA2",
+    "nsga3": "trimtab.search.nsga:NSGA3",
 }
 REGISTRY = Registry(kind="searcher", known=SEARCHERS, group="trimtab.searchers", verb="propose")
 
