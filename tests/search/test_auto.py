@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +12,7 @@ import trimtab as tt
 from benchmarks.fixtures import ended, started
 from trimtab.history import History
 from trimtab.protocol import Ask
+from trimtab.run.simulated import Simulated
 from trimtab.search import searcher
 from trimtab.search.auto import WIDE, Auto
 from trimtab.space import Choice, Float, Int, Space
@@ -39,6 +43,37 @@ def test_many_trials_do_not() -> None:
     assert chosen(filled(30), Auto(few=30)) == ("tpe", "the study has come to 30 trials, and gp is for the first 30")
     assert chosen(filled(29), Auto(few=30))[0] == "gp"
     assert chosen(filled(250))[0] == "tpe"
+
+
+def timed(took: float, seconds: float, n: int = 40) -> History:
+    """A history of n trials that took so long, asked of the model, which took so long."""
+    history, rng = History.empty(SPACE), np.random.default_rng(0)
+    for number in range(n):
+        asked = started(number, SPACE.sample_config(rng))
+        body = {**asked.body, "took": took, "why": {"method": "gp"}, "ask": {"number": number}}
+        history.extend([replace(asked, body=body), ended(history, number, rng.random(), cost={"seconds": seconds})])
+    return history
+
+
+def test_beyond_the_first_trials_a_model_may_cost_a_twentieth_of_them() -> None:
+    name, why = chosen(timed(0.1, 60.0), Auto(few=30))
+    assert (name, why) == ("gp", "a proposal by gp takes about 0.13 s and a trial 60 s")
+    assert chosen(timed(0.1, 1.0), Auto(few=30))[0] == "tpe"
+    assert chosen(timed(0.1, 1.0), Auto(few=30, share=0.2))[0] == "gp"
+    assert chosen(timed(0.1, 1.0), Auto(few=50))[0] == "gp", "few trials are its own whatever they take"
+    with pytest.raises(ValueError, match="share must be at least 0"):
+        Auto(share=-1)
+
+
+def test_in_virtual_time_nothing_depends_on_the_clock() -> None:
+    def model(run: object) -> Iterator[tuple[float, dict[str, float]]]:
+        yield 1e9, {"loss": 0.5}
+
+    study = tt.Study("s", SPACE, minimize="loss", searcher=Auto(few=8), seed=0)
+    study.optimize(None, trials=12, runner=Simulated(model))
+    lines = [study.explain(t)["lines"][0] for t in (7, 8, 11)]
+    assert ["gp" in line for line in lines] == [True, False, False]
+    assert "auto → tpe" in lines[-1]
 
 
 def test_wide_spaces_and_trials_cut_short_do_not() -> None:

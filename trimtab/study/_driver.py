@@ -80,6 +80,7 @@ class Driver:
         if hasattr(runner, "pump"):
             runner.pump = self.pump
         self._tick = 0.05
+        self._clock: Callable[[], float] | None = getattr(runner, "overhead", time.perf_counter)  # of decisions
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────
 
@@ -321,7 +322,7 @@ class Driver:
             if self.log.ledger.closed is not None:
                 return Done(str(self.log.ledger.closed["text"]))
             learn(self.log, self.searcher, self.runner.now(), self.id)
-            begun = time.perf_counter()
+            begun = self._clock() if self._clock else 0.0
             ask = ask_of(self.log.ledger, self.runner.free(), self._fresh())
             acts = self._retries() or self.scheduler.next(shown(self.log), queued(self.searcher, self.log.ledger), ask)
             if isinstance(acts, (Wait, Done)):
@@ -336,7 +337,7 @@ class Driver:
             if isinstance(acts, Need):
                 need, events = acts, []
             else:
-                need, events = None, self._events(acts, ask, time.perf_counter() - begun)
+                need, events = None, self._events(acts, ask, self._clock() - begun if self._clock else 0.0)
             check_sources(self.log.ledger, events, self.folder)
             if events and not self.log.decide(*events):
                 return None  # somebody else decided: again from the newer log
