@@ -1,0 +1,176 @@
+"""What a history tells about each configuration, as a table that trees can be grown on.
+
+Rows are trials that ended, oldest first; beyond `most` the best, the newest and an even part of the rest. A failed one
+counts like the worst value. Numbers are themselves, and below all numbers where they are inactive; a choice is its
+label, with one more for "inactive". How far a trial that was cut short has come is one more column.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from trimtab.history import State
+from trimtab.parts.order import violation
+from trimtab.parts.trees import ABSENT
+
+if TYPE_CHECKING:
+    from trimtab.history import History
+    from trimtab.space import Space
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+LABELS = 32  # a choice of more is a number: the rank of its label's mean
+SHARES = (0.4, 0.3)  # of a full table: the best trials, and the newest
+CUT = (State.STOPPED, State.PAUSED)
+
+
+@dataclass(frozen=True)
+class Coder:
+    """From encoded configurations (n, d) to features (n, p).
+
+    ranks   for each column with too many labels, where each label stands from 0 to 1
+    levels  whether the level that was reached is a feature
+    """
+
+    space: Space
+    ranks: dict[int, Floats]
+    levels: bool
+
+    @property
+    def sizes(self) -> Ints:
+        """(p,): labels of each feature, "inactive" among them; 0: a number."""
+        sizes = [c.n + 1 if c.kind == "choice" and 2 < c.n <= LABELS else 0 for c in self.space.columns]
+        return np.array(sizes + [0] * self.levels, np.int64)
+
+    def features(self, X: Floats, level: Floats | float = 0.0) -> Floats:
+        """level: of each row, 0 the highest."""
+        F = np.empty((len(X), self.space.d + self.levels))
+        for j, column in enumerate(self.space.columns):
+            x = X[:, j]
+            void = np.isnan(x)
+            if column.kind != "choice":
+                F[:, j] = np.where(void, ABSENT, np.clip(x, 0.0, 1.0))
+                continue
+            code = np.where(void | (x < 0) | (x >= column.n), column.n, x).astype(np.int64)
+            if j in self.ranks:
+                F[:, j] = np.append(self.ranks[j], ABSENT)[code]
+            else:
+                F[:, j] = code if column.n > 2 else np.where(code == column.n, ABSENT, code)
+        if self.levels:
+            F[:, -1] = level
+        return F
+
+
+@dataclass(frozen=True)
+class Table:
+    """X (n, d) and its features F (n, p); y (n,), nan: failed; C (n, k), nan: not measured.
+
+    order  rows that have a value, best first: feasible ones by value, then by how little they violate
+    """
+
+    coder: Coder
+    X: Floats
+    F: Floats
+    y: Floats
+    C: Floats
+    order: Ints
+    feasible: NDArray[np.bool_]
+
+    @property
+    def best(self) -> float | None:
+        """The least feasible value."""
+        rows = self.order[:1]
+        return float(self.y[rows[0]]) if len(rows) and self.feasible[rows[0]] else None
+
+    @property
+    def flat(self) -> bool:
+        """There is nothing to learn from the values."""
+        known = self.y[np.isfinite(self.y)]
+        return len(known) == len(self.y) and bool((known == known[0]).all()) if len(known) else True
+
+
+def table(history: History, y: Floats, rows: Ints, most: int) -> Table:
+    """rows: of the trials that ended;  y (n,): their values as one number, nan for those that have none."""
+    y = np.where(np.isfinite(y), y, np.nan)
+    kept = useful(y, most)
+    rows, y = rows[kept], y[kept]
+    X, C = history.X[rows], history.C[rows]
+    broken = violation(C)
+    feasible = np.isfinite(y) & ~(broken > 0)
+    order = np.lexsort((np.where(feasible, y, broken), ~feasible))
+    order = order[np.isfinite(y[order])]
+    level = reached(history.state[rows], history.level[rows])
+    coder = Coder(history.space, _ranks(history.space, X, y), bool(level.any()))
+    return Table(coder, X, coder.features(X, level), y, C, order, feasible)
+
+
+def scalar(history: History, rows: Ints, rng: Generator) -> Floats:
+    """Objectives of these trials as one number (n,): of several, under weights drawn for this trial (ParEGO)."""
+    Y = history.Y[rows]
+    if Y.shape[1] == 1:
+        return Y[:, 0]
+    from trimtab.search.gp._outputs import scalarised
+
+    y, _ = scalarised(Y, rng)
+    return y
+
+
+def useful(y: Floats, most: int) -> Ints:
+    """Rows in order: all, or the best, the newest and an even part of the rest."""
+    n = len(y)
+    if n <= most:
+        return np.arange(n)
+    order = np.argsort(np.where(np.isnan(y), np.inf, y), kind="stable")
+    chosen = np.zeros(n, bool)
+    chosen[order[: int(SHARES[0] * most)]] = True
+    chosen[n - int(SHARES[1] * most) :] = True
+    rest = np.flatnonzero(~chosen)
+    more = most - int(chosen.sum())
+    chosen[rest[(np.arange(more) * len(rest)) // more]] = True
+    return np.flatnonzero(chosen)
+
+
+def reached(state: NDArray[np.int8], level: Floats) -> Floats:
+    """How far each trial came, from -1 to 0, the highest; all 0 where none was cut short."""
+    cut = np.isin(state, CUT) & np.isfinite(level)
+    if not cut.any():
+        return np.zeros(len(level))
+    far = np.log1p(np.maximum(level, 0.0))
+    top, low = float(np.nanmax(far)), float(far[cut].min())
+    place: Floats = np.where(cut, (far - top) / ((top - low) or 1.0), 0.0)
+    return place
+
+
+def ended(history: History) -> Ints:
+    """Trials that run no more, or pause."""
+    return np.flatnonzero(history.state != State.RUNNING)
+
+
+def running(history: History) -> Floats:
+    """Configurations (m, d) that run, in the order of what they are, not of who runs them."""
+    X: Floats = history.X[history.state == State.RUNNING]
+    if len(X) and X.shape[1]:
+        X = X[np.lexsort(np.nan_to_num(X, nan=-1.0).T[::-1])]
+    return X
+
+
+def _ranks(space: Space, X: Floats, y: Floats) -> dict[int, Floats]:
+    """Of choices with very many labels: the labels by the mean of their values, those nobody tried in the middle."""
+    found: dict[int, Floats] = {}
+    wide: Sequence[int] = [j for j, c in enumerate(space.columns) if c.kind == "choice" and c.n > LABELS]
+    for j in wide:
+        n = space.columns[j].n
+        known = np.flatnonzero(np.isfinite(y) & ~np.isnan(X[:, j]) & (X[:, j] < n))
+        place = np.full(n, 0.5)
+        if len(known):
+            codes, rank = X[known, j].astype(np.int64), np.argsort(np.argsort(y[known], kind="stable")) / len(known)
+            counts = np.bincount(codes, minlength=n)
+            place = (np.bincount(codes, rank, n) + 0.5) / (counts + 1)  # shrunk to the middle, as by one more trial
+        found[j] = place
+    return found
