@@ -72,7 +72,7 @@ def test_in_virtual_time_nothing_depends_on_the_clock() -> None:
     study = tt.Study("s", SPACE, minimize="loss", searcher=Auto(few=8), seed=0)
     study.optimize(None, trials=12, runner=Simulated(model))
     lines = [study.explain(t)["lines"][0] for t in (7, 8, 11)]
-    assert ["gp" in line for line in lines] == [True, False, False]
+    assert ["auto → gp" in line for line in lines] == [True, False, False]
     assert "auto → tpe" in lines[-1]
 
 
