@@ -77,7 +77,7 @@ class Simulated:
         self.time = start
         self.busy = 0.0  # seconds that workers spent on trials, for the utilisation
         self.delays = delays or Delays()
-        self._clock, self._left = overhead, overhead() if overhead else 0.0
+        self.clock, self._left = overhead, overhead() if overhead else 0.0
         self._live: dict[int, _Live] = {}
         self._agenda: list[tuple[float, int, _Live, str, Any, float]] = []
         self._order = 0  # ties in time are broken by who was put on the agenda first
@@ -215,12 +215,12 @@ class Simulated:
 
     def _decided(self) -> None:
         """Let pass what has been counted since the last call."""
-        if self._clock is not None:
-            now = self._clock()
+        if self.clock is not None:
+            now = self.clock()
             self.time += now - self._left
             self._left = now
 
     def _here(self) -> None:
         """What the simulation itself costs does not count."""
-        if self._clock is not None:
-            self._left = self._clock()
+        if self.clock is not None:
+            self._left = self.clock()

@@ -80,7 +80,7 @@ class Driver:
         if hasattr(runner, "pump"):
             runner.pump = self.pump
         self._tick = 0.05
-        self._clock: Callable[[], float] | None = getattr(runner, "overhead", time.perf_counter)  # of decisions
+        self._clock: Callable[[], float] | None = getattr(runner, "clock", time.perf_counter)  # of decisions
 
     # ── the loop ─────────────────────────────────────────────────────────────────────────────────────────────────
 
