@@ -22,7 +22,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from trimtab.space import Space
 
 Floats = NDArray[np.float64]
+HYPER = ("map", "laplace", "starts", "vi", "hmc")
+ACQUISITION = ("logei", "ucb", "thompson", "portfolio")
 BRANCHES = 32  # draws among which the rarest branch is looked for
 
 
@@ -48,12 +50,15 @@ BRANCHES = 32  # draws among which the rarest branch is looked for
 class GP:
     """Models the objective as a Gaussian process and tries where it is likeliest to improve most.
 
-    startup     trials with a value before the first model: the middle of the space, then an even design
-    candidates  configurations that are looked at for each proposal
-    starts      of these, so many are improved along the model's slopes
-    most        trials in a model: beyond it the best, the newest and an even part of the rest
-    stray       in a conditional space one trial in so many is a random one of the branch tried least, so that none is
-                given up for good
+    startup      trials with a value before the first model: the middle of the space, then an even design
+    candidates   configurations that are looked at for each proposal
+    starts       of these, so many are improved along the model's slopes
+    most         trials in a model: beyond it the best, the newest and an even part of the rest
+    stray        in a conditional space one trial in so many is a random one of the branch tried least, so that none is
+                 given up for good
+    hyper        hyperparameters of the objective's model: "map", the most probable ones; or the acquisition is averaged
+                 over sets of them: "laplace", "starts", "vi" or "hmc", from the cheapest to the dearest
+    acquisition  what is sought: "logei", expected improvement; "ucb"; "thompson"; or "portfolio", a random mixture
     """
 
     startup: int = 5
@@ -61,6 +66,8 @@ class GP:
     starts: int = 8
     most: int = 1000
     stray: int = 6
+    hyper: Literal["map", "laplace", "starts", "vi", "hmc"] = "map"
+    acquisition: Literal["logei", "ucb", "thompson", "portfolio"] = "logei"
 
     name: ClassVar[str] = "gp"
     revision: ClassVar[int] = 2
@@ -72,6 +79,9 @@ class GP:
         for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20), ("stray", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"GP({name}={getattr(self, name)}): {name} must be at least {least}.")
+        for name, known in (("hyper", HYPER), ("acquisition", ACQUISITION)):
+            if getattr(self, name) not in known:
+                raise ValueError(f"GP({name}={getattr(self, name)!r}): {name} is one of {', '.join(known)}.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
         ended = (history.state != Ended.RUNNING) & np.isfinite(history.Y).all(axis=1)
@@ -92,6 +102,7 @@ class GP:
 
     def _model(self, history: History, ask: Ask, state: State) -> list[Proposal]:
         from trimtab.search.gp._acquire import Search, Seen  # scipy comes with it
+        from trimtab.search.gp._acquisitions import seeking
         from trimtab.search.gp._model import Singular
 
         space, proposals = history.space, list[Proposal]()
@@ -110,6 +121,8 @@ class GP:
                     proposals += _at_random(history, alone, model)
                     continue
                 model = model.believing(running)
+                draws = ask.rng(f"gp {self.acquisition}", number)
+                model = seeking(model, self.acquisition, draws, len(history))
                 found = Search(space, model, ask.rng("gp", number), self.candidates, self.starts).best(seen)
             except Singular:
                 why = "the model could not be fitted (its covariance is singular)"
@@ -119,8 +132,8 @@ class GP:
                 proposals += _at_random(history, alone, "all candidates had been tried")
                 continue
             x, score = found
-            note = model.fit.note(model.mark) if model.new and not proposals else {}
-            proposals.append(Proposal(space.decode(x[None])[0], note=note, why=_why(history, model, x, score)))
+            note = model.note() if not proposals else {}
+            proposals.append(Proposal(space.decode(x[None])[0], note=note, why=_why(history, model, x, score, self)))
             running = np.concatenate([running, x[None]])
             seen.add(x[None])
         return proposals
@@ -130,9 +143,10 @@ class GP:
         from trimtab.search.gp._surrogate import surrogate
 
         several = len(history.objectives) > 1
-        key = ("gp", self.most, ask.scope, (ask.seed, ask.number) if several else None)
+        hyper = None if self.hyper == "map" else (self.hyper, ask.rng("gp sets"))
+        key = ("gp", self.most, ask.scope, (ask.seed, ask.number) if several else None, self.hyper, ask.move)
         rng = ask.rng("gp weights", ask.number) if several else None
-        return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng))
+        return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng, hyper=hyper))
 
 
 def _middle(space: Space, ask: Ask) -> Proposal:
@@ -161,14 +175,16 @@ def _of_the_rarest(history: History, running: Floats, ask: Ask, stray: int) -> P
     return Proposal(space.decode(drawn[rarest][None])[0], why=why)
 
 
-def _why(history: History, model: Surrogate, x: Floats, score: float) -> dict[str, JSON]:
+def _why(history: History, model: Surrogate, x: Floats, score: float, settings: GP) -> dict[str, JSON]:
     """What the model expects of a configuration, in the objective's own units."""
-    features = model.layout.features(x[None])
+    from trimtab.search.gp._acquisitions import WORDS
+
+    features, sought = model.layout.features(x[None]), WORDS[settings.acquisition]
     out: dict[str, JSON] = {"score": score}
     parts = []
     if model.weights is not None:
         shares = " : ".join(f"{w:.2f}" for w in model.weights)
-        parts.append(f"the largest expected improvement under {' : '.join(history.objectives)} = {shares}")
+        parts.append(f"{sought} under {' : '.join(history.objectives)} = {shares}")
     elif model.best is None:
         parts.append("nothing feasible is known yet")
     else:
@@ -180,7 +196,7 @@ def _why(history: History, model: Surrogate, x: Floats, score: float) -> dict[st
         if np.isfinite(middle) and np.isfinite(spread):
             out |= {"mean": middle, "sd": spread}
         best = sign * told.back(model.best)
-        parts.append(f"the largest expected improvement on {history.objectives[0]} {best:.4g}")
+        parts.append(f"{sought} on {history.objectives[0]} {best:.4g}")
     if model.limits:
         parts.append(f"feasible with probability {model.likely_feasible(features):.2f}")
     out["text"] = ", ".join(parts)

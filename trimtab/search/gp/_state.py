@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from trimtab.history import History
 
 Floats = NDArray[np.float64]
-KEY = "gp"  # in the note of a proposal
+KEY, SETS = "gp", "gp sets"  # in the note of a proposal
 ALWAYS = 100  # below so many trials every decision refits
 GROWTH = 1.1  # beyond, each time there are so many times more
 AFRESH = 1.3  # and a search from the prior's mode, beside the one from the newest fit, each time so many times more
@@ -62,10 +62,14 @@ class State:
     fits: dict[str, Fit] = field(default_factory=dict)
     sem: dict[int, Mapping[str, float]] = field(default_factory=dict)
     folded: set[int] = field(default_factory=set)  # trials that report by fold
+    sets: dict[str, Mapping[str, Any]] = field(default_factory=dict)  # of hyperparameters, as they were noted
 
     def step(self, event: Event, history: History) -> State:
         if event.kind == "started":
-            told: Any = event.body.get("note", {}).get(KEY)
+            note = event.body.get("note", {})
+            if SETS in note:
+                self.sets[note[SETS]["for"]] = note[SETS]
+            told: Any = note.get(KEY)
             if told is not None:
                 theta = tuple(np.array(values, np.float64) for values in told["theta"])
                 self.fits[told["for"]] = Fit(theta, told["n"], told["full"])

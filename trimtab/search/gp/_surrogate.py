@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from trimtab._random import stable_hash
 from trimtab.history import State as Ended
-from trimtab.parts.logei import log_below, log_ei, log_ei_slopes
+from trimtab.log import JSON
+from trimtab.parts.logei import log_below, log_ei_slopes
 from trimtab.search.gp._features import Layout, gaps_of
 from trimtab.search.gp._model import Data, Posterior, fit, prior_mode
 from trimtab.search.gp._outputs import Target, limit, scalarised, target
@@ -26,6 +27,7 @@ from trimtab.search.gp._state import Fit, State
 
 if TYPE_CHECKING:
     from trimtab.history import History
+    from trimtab.search.gp._bayes import Hyper
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -43,6 +45,7 @@ class Surrogate:
     X          (n, d) encoded configurations that have a value, best first
     fit, new   the hyperparameters, and whether they were fitted for this decision
     mark       whose they are
+    gain       of what the next trial is to bring: (best, mean, sd) -> values, and slopes by mean and by sd
     """
 
     layout: Layout
@@ -55,13 +58,22 @@ class Surrogate:
     new: bool
     mark: str
     weights: Floats | None = None
+    gain: Rule = log_ei_slopes
+
+    def gaining(self, rule: Rule) -> Surrogate:
+        """The same beliefs, with another gain sought."""
+        return replace(self, gain=rule)
+
+    def note(self) -> dict[str, JSON]:
+        """What the proposal is to note: hyperparameters that were fitted for it."""
+        return self.fit.note(self.mark) if self.new else {}
 
     def score(self, features: Floats) -> Floats:
         """The acquisition (m,), larger is better."""
         out = np.zeros(len(features))
         if self.best is not None:
             mean, variance = self.objective.predict(features)
-            out += log_ei(self.best, mean, np.sqrt(variance))
+            out += self.gain(self.best, mean, np.sqrt(variance))[0]
         for model, bound in self.limits:
             mean, variance = model.predict(features)
             out += log_below(bound, mean, np.sqrt(variance))[0]
@@ -72,7 +84,7 @@ class Surrogate:
         out, by = np.zeros(len(features)), np.zeros(features.shape)
         terms: list[tuple[Posterior, float, Rule]] = []
         if self.best is not None:
-            terms.append((self.objective, self.best, log_ei_slopes))
+            terms.append((self.objective, self.best, self.gain))
         terms += [(model, bound, log_below) for model, bound in self.limits]
         for model, bound, rule in terms:
             mean, variance, by_mean, by_variance = model.slopes(features)
@@ -109,9 +121,19 @@ class Surrogate:
 
 
 def surrogate(
-    history: History, state: State, scope: str, most: int, rng: Generator | None, among: NDArray[np.bool_] | None = None
+    history: History,
+    state: State,
+    scope: str,
+    most: int,
+    rng: Generator | None,
+    among: NDArray[np.bool_] | None = None,
+    hyper: tuple[Hyper, Generator] | None = None,
 ) -> Surrogate | str:
-    """The models, or in words why there are none. rng: for the weights of several objectives; among: rows to model."""
+    """The models, or in words why there are none.
+
+    rng: for the weights of several objectives; among: rows to model; hyper: how sets of the objective's
+    hyperparameters are drawn, and by what; None: the most probable ones alone
+    """
     there = history.state != Ended.RUNNING
     numbers, ended = history.numbers, np.flatnonzero(there if among is None else there & among)
     count = len(ended)
@@ -145,14 +167,24 @@ def surrogate(
     fitted, new = _fitted(state.fits.get(mark), data, count)
     objective, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
     feasible = np.isfinite(y) & ((C <= 0).all(axis=1) if C.shape[1] else True)
-    means = told.y
-    if objective.noisy or told.noise.any() or layout.levels:
-        means = objective.predict(layout.features(X))[0]
-    best = float(means[feasible].min()) if feasible.any() else None
+    tops = layout.features(X)
+
+    def means_of(model: Posterior) -> Floats:
+        return model.predict(tops)[0] if model.noisy or told.noise.any() or layout.levels else told.y
+
+    def best_of(model: Posterior) -> float | None:
+        return float(means_of(model)[feasible].min()) if feasible.any() else None
+
+    means = means_of(objective)
     order = np.lexsort((means, ~feasible))
     order = order[np.isfinite(y[order])]
     limits = list(zip(others, bounds, strict=True))
-    return Surrogate(layout, told, objective, limits, best, X[order], fitted, new, mark, weights)
+    made = Surrogate(layout, told, objective, limits, best_of(objective), X[order], fitted, new, mark, weights)
+    if hyper is None or told.flat:
+        return made
+    from trimtab.search.gp._mixture import mixture  # which builds on this
+
+    return mixture(made, data[0], *hyper, state.sets.get(mark), best_of)
 
 
 def _useful(y: Floats, most: int) -> Ints:

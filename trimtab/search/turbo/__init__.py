@@ -127,7 +127,7 @@ class Turbo:
                 proposals += _at_random(history, alone, region, "all candidates had been tried")
                 continue
             x, score = found
-            note = {"turbo": region.number} | (model.fit.note(model.mark) if model.new and not proposals else {})
+            note = {"turbo": region.number} | (model.note() if not proposals else {})
             why: dict[str, JSON] = {"text": _text(region), "score": score, "region": region.number, "side": region.side}
             proposals.append(Proposal(space.decode(x[None])[0], note=note, why=why))
             running = np.concatenate([running, x[None]])
