@@ -69,6 +69,17 @@ class Genes:
         return self.space.snap(self.inside(np.where(np.isnan(X), fresh, X)))
 
 
+def is_in(X: Floats, x: Floats) -> bool:
+    """Whether some row of X (n, d) equals x (d,); NaN equals NaN."""
+    rows = np.arange(len(X))
+    for j, value in enumerate(x.tolist()):
+        column = X[rows, j]
+        rows = rows[np.isnan(column) if value != value else column == value]
+        if not len(rows):
+            return False
+    return bool(len(rows))
+
+
 # ── crossover: rows A and B (n, d) are the two parents of each child ─────────────────────────────────────────────────
 
 

@@ -21,6 +21,12 @@ SEARCHERS: Mapping[str, str] = {
     "turbo": "trimtab.search.turbo:Turbo",
     "cmaes": "trimtab.search.cmaes:CMAES",
     "de": "trimtab.search.de:DE",
+    "ga-roulette": "trimtab.search.ga:RouletteGA",
+    "ga-tournament": "trimtab.search.ga:TournamentGA",
+    "ga-elitist": "trimtab.search.ga:ElitistGA",
+    "ga-truncation": "trimtab.search.ga:TruncationGA",
+    "ga-mutation-only": "trimtab.search.ga:MutationGA",
+    "ga-ageing": "trimtab.search.ga:AgeingGA",
     "nsga2": "trimtab.search.nsga:NSGA2",
     "nsga3": "trimtab.search.nsga:NSGA3",
 }

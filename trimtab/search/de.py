@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from trimtab._random import rng_for
 from trimtab.log import JSON, Event
-from trimtab.parts.genes import Genes
+from trimtab.parts.genes import Genes, is_in
 from trimtab.parts.standing import standing
 from trimtab.protocol import TRAITS, Ask, Proposal
 
@@ -201,7 +201,7 @@ class _Crew:
         return genes, [base, b, c]
 
     def _new(self, x: Floats) -> bool:
-        return not _is_in(self.X, x) and not any(np.array_equal(x, y, equal_nan=True) for y in self.taken)
+        return not is_in(self.X, x) and not any(np.array_equal(x, y, equal_nan=True) for y in self.taken)
 
     def _note(self, slot: int, genes: Floats, rates: tuple[float, float]) -> dict[str, JSON]:
         note: dict[str, JSON] = {"slot": slot, "rates": list(rates)}
@@ -286,14 +286,3 @@ def _others(rng: Generator, k: int, target: int) -> tuple[int, int, int]:
     """Three distinct members, none of them the target."""
     a, b, c = rng.choice(k - 1, 3, replace=False).tolist()
     return a + (a >= target), b + (b >= target), c + (c >= target)
-
-
-def _is_in(X: Floats, x: Floats) -> bool:
-    """Whether some row of X (n, d) equals x (d,); NaN equals NaN."""
-    rows = np.arange(len(X))
-    for j, value in enumerate(x.tolist()):
-        column = X[rows, j]
-        rows = rows[np.isnan(column) if value != value else column == value]
-        if not len(rows):
-            return False
-    return bool(len(rows))
