@@ -104,6 +104,8 @@ class GP:
         from trimtab.search.gp._acquire import Search, Seen  # scipy comes with it
         from trimtab.search.gp._acquisitions import seeking
         from trimtab.search.gp._model import Singular
+        from trimtab.search.gp._near import neighbourhood, settled
+        from trimtab.search.gp._surrogate import Surrogate
 
         space, proposals = history.space, list[Proposal]()
         running = history.X[history.state == Ended.RUNNING]
@@ -133,6 +135,11 @@ class GP:
                 continue
             x, score = found
             note = model.note() if not proposals else {}
+            if number % 2 and self.acquisition == "logei" and isinstance(model, Surrogate) and settled(model, score):
+                rng = ask.rng("gp near", number)
+                near = neighbourhood(history, model, running, rng, self.candidates, self.starts)
+                if near and (found := near.best(seen)):
+                    model, (x, score) = near.local, found
             proposals.append(Proposal(space.decode(x[None])[0], note=note, why=_why(history, model, x, score, self)))
             running = np.concatenate([running, x[None]])
             seen.add(x[None])
