@@ -29,6 +29,8 @@ from trimtab.testing._searchers import prefixes
 SHORT: dict[str, dict[str, Any]] = {
     "tpe": {"startup": 4},
     "gp": {"startup": 4, "candidates": 32, "starts": 2},
+    "cmaes": {"population": 4},
+    "cem": {"population": 6},
     "median": {"max": 6, "min_trials": 2},
     "full": {"max": 4},
 }

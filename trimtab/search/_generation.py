@@ -1,30 +1,39 @@
-"""What searchers that work in generations read off the log: who is whose child, and how the children of one rank.
+"""What searchers that move a distribution from generation to generation share: the way from the log to the next child.
 
-A child's start carries, in its note, the generation it was drawn from and the seed of its draw, so that whoever reads
-the log can make the draw again. Results are taken as they come, in any order; a trial that nobody drew here (given by
-the user, of another searcher) is a stranger. The first end of a trial counts, and a later one (a paused trial that went
-on) as long as its generation is not complete.
+A child's start carries, in its note, the generation it was drawn from and the seed of its draw. So whoever reads the
+log makes the same draws again, and no state is stored. Results are taken as they come, in any order: when a generation
+has as many as it wants, the distribution learns from them, and late ones count in the next. A trial that nobody drew
+here (given by the user, of another searcher) is a stranger; one that beats all before it counts, too.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from math import inf
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
+from numpy.random import Generator
 from numpy.typing import NDArray
 
+from trimtab.history import State as Ended
 from trimtab.log import JSON, Event
 from trimtab.parts.order import violation
+from trimtab.protocol import Ask, Proposal
+from trimtab.search._layout import Layout
 
 if TYPE_CHECKING:
     from trimtab.history import History
+    from trimtab.space import Space
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
 DONE, CUT, BROKEN, FAILED = range(4)  # finished, stopped or paused, infeasible, failed: earlier ones rank first
 SEEDS = 2**53  # whole numbers that JSON keeps everywhere
+DRAWS = 96  # of one child at most, until one breaks no rule and is new
+SAME = 1e-9  # what a draw decodes to and what the trial had: the same place
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,43 +76,148 @@ class Result:
         return self.tier <= CUT
 
 
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A result as a distribution learns from it.
+
+    v, codes  where it lay: its draw, wherever its configuration is what the draw decodes to, else the configuration
+    free      which of v was inactive
+    told      it was not drawn from the present distribution
+    """
+
+    result: Result
+    v: Floats
+    codes: Floats
+    free: Bools
+    told: bool
+
+
+M = TypeVar("M", bound="Model")
+
+
+class Model(Protocol):
+    """A distribution over configurations. Immutable; a function of what it was made from."""
+
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def population(self) -> int:
+        """How many results the next update wants."""
+        ...
+
+    def draws(self, space: Space, seed: int, n: int) -> tuple[Floats, Floats]:
+        """The first n draws of a seed: X (n, d), inactive columns NaN, and the vectors (n, d_numeric) behind them."""
+        ...
+
+    def after(self: M, rows: Sequence[Row], space: Space) -> M:
+        """What it becomes by a generation, best first; at least one of them did not fail."""
+        ...
+
+    @property
+    def text(self) -> str: ...
+
+
+Start = Callable[[Sequence[tuple[Result, Floats]]], M]  # from earlier trials and where they lay (d,)
+
+
 @dataclass(slots=True)
-class Children:
-    """Who runs, by number; None: a stranger. Bounded by the number of running trials."""
+class State(Generic[M]):
+    """The fold. Bounded by running trials and one generation, but for configurations that may be drawn twice."""
 
     key: str
     scope: str
-    open: dict[int, Birth | None] = field(default_factory=dict)
+    start: Start[M]
+    layout: Layout
+    model: M | None = None  # None: no child has been drawn
+    generation: int = 0
+    pool: list[Row] = field(default_factory=list)
+    strangers: list[tuple[Result, Floats]] = field(default_factory=list)  # that ended before the first child
+    open: dict[int, Birth | None] = field(default_factory=dict)  # who runs; None: a stranger
     newest: int = -1
+    best: float = inf
+    tried: dict[bytes, int] = field(default_factory=dict)  # what may be drawn twice: configuration -> trial
+    results: dict[int, Result] = field(default_factory=dict)  # of these
 
-    def started(self, event: Event) -> Birth | None:
-        """Read a `started`; the birth of a new child of ours."""
-        number = event.trial
-        if number is None or number <= self.newest:  # a paused one goes on
-            return None
-        self.newest = number
-        birth = Birth.read(event.body.get("note") or {}, self.key, self.scope)
-        self.open[number] = birth
-        return birth
+    def now(self) -> M:
+        """What children are drawn from."""
+        return self.start(self.strangers) if self.model is None else self.model
 
-    def ended(self, event: Event, history: History, again: Mapping[int, Result]) -> Result | None:
-        """Read an `ended`. again: results that a further end of the same trial replaces."""
-        number = event.trial
-        assert number is not None
-        if number in self.open:
-            birth = self.open.pop(number)
-        elif number in again:
-            birth = again[number].birth
-        else:
-            return None
-        y, c, feasible = history.outcome(event)
-        state, value = event.body["state"], float(y[0]) if len(y) else 0.0
-        tier = DONE if state == "finished" else CUT
-        if state not in ("finished", "stopped", "paused") or np.isnan(value):
-            tier = FAILED
-        elif not feasible:
-            tier = BROKEN
-        return Result(number, birth, tier, float(event.body.get("step") or 0.0), value, c)
+    # ── the log ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+    def step(self, event: Event, history: History) -> State[M]:
+        if event.kind == "started" and event.trial is not None and event.trial > self.newest:  # not one that goes on
+            self.newest = event.trial
+            birth = Birth.read(event.body.get("note") or {}, self.key, self.scope)
+            self.open[event.trial] = birth
+            if birth is not None and self.model is None:
+                self.model, self.strangers = self.now(), []
+        elif event.kind == "ended" and event.trial is not None:
+            again = {row.result.number: row.result.birth for row in self.pool}
+            if event.trial in self.open:
+                self._learn(_result(event, self.open.pop(event.trial), history), history)
+            elif event.trial in again:  # it was paused, and its generation still waits for others
+                self._learn(_result(event, again[event.trial], history), history)
+        return self
+
+    def _learn(self, result: Result, history: History) -> None:
+        x = history.X_all[result.number]
+        better = result.tier == DONE and result.y < self.best
+        if better:
+            self.best = result.y
+        if self.layout.repeats(x):
+            self.tried.setdefault(x.tobytes(), result.number)
+            self.results[result.number] = result
+        if self.model is None:
+            self.strangers.append((result, x.copy()))
+            return
+        there = [i for i, row in enumerate(self.pool) if row.result.number == result.number]
+        if there:
+            self.pool[there[0]] = self._row(self.model, result, x, history)
+        elif result.birth is not None or better:
+            self.pool += self._known(self.model, result.birth, history)
+            self.pool.append(self._row(self.model, result, x, history))
+        if len(self.pool) >= self.model.population:
+            rows = [self.pool[i] for i in best_first([row.result for row in self.pool])]
+            self.pool, self.generation = [], self.generation + 1
+            if rows[0].result.tier != FAILED:  # else there is nothing to learn
+                self.model = self.model.after(rows, history.space)
+
+    def _row(self, model: M, result: Result, x: Floats, history: History) -> Row:
+        layout = self.layout
+        birth = result.birth or Birth(-1, result.number)
+        v, codes, told = x[layout.numeric], x[layout.choices], birth.born < self.generation
+        free = np.isnan(v)
+        if len(v):
+            drawn = model.draws(history.space, birth.seed, birth.row + 1)[1][-1]
+            placed = layout.placed(history.space, drawn, x)
+            agrees = free | (np.abs(placed - v) <= SAME)
+            told, v = told or not agrees.all(), np.where(agrees, drawn, v)
+        return Row(result, v, codes, free, told)
+
+    def _known(self, model: M, birth: Birth | None, history: History) -> list[Row]:
+        """Draws that were passed over because their results are known already. They count as they would have, had they
+        been run again, or a generation would see only what is left over."""
+        if birth is None or not birth.row or birth.born < self.generation:
+            return []
+        X, V = model.draws(history.space, birth.seed, birth.row)
+        found = []
+        for x, v in zip(X, V, strict=True):
+            result = self.results.get(self.tried.get(x.tobytes(), -1))
+            if result is not None:
+                found.append(Row(result, v, x[self.layout.choices], np.isnan(x[self.layout.numeric]), False))
+        return found
+
+
+def _result(event: Event, birth: Birth | None, history: History) -> Result:
+    assert event.trial is not None
+    y, c, feasible = history.outcome(event)
+    state, value = event.body["state"], float(y[0])
+    tier = DONE if state == "finished" else CUT
+    if state not in ("finished", "stopped", "paused") or np.isnan(value):
+        tier = FAILED
+    elif not feasible:
+        tier = BROKEN
+    return Result(event.trial, birth, tier, float(event.body.get("step") or 0.0), value, c)
 
 
 def best_first(results: Sequence[Result]) -> Ints:
@@ -111,10 +225,60 @@ def best_first(results: Sequence[Result]) -> Ints:
     age."""
     tier = np.array([r.tier for r in results])
     within = np.where(tier == CUT, [-r.level for r in results], 0.0)
-    broken = np.flatnonzero(tier == BROKEN)
-    if len(broken):
-        within[broken] = violation(np.array([r.c for r in results]))[broken]
+    broken = tier == BROKEN
+    if broken.any():
+        within[broken] = violation(np.array([r.c for r in results if r.tier == BROKEN]))
     value = np.where(tier == FAILED, 0.0, [r.y for r in results])
     age = np.array([r.number for r in results])
     order: Ints = np.lexsort((age, value, within, tier))
     return order
+
+
+# ── the next children ────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def children(history: History, ask: Ask, state: State[M]) -> list[Proposal]:
+    """ask.n of them, none of them twice or tried before, where the study has it so."""
+    busy: set[bytes] | None = None
+    if history.definitions[-1].get("duplicates", "avoid") == "avoid":
+        busy = {x.tobytes() for x in history.X[history.state == Ended.RUNNING]}
+    model = state.now()
+    out = []
+    for number in range(ask.number, ask.number + ask.n):
+        x, birth = _child(history.space, state, model, busy, ask, number)
+        if busy is not None:
+            busy.add(x.tobytes())
+        text = f"a child of generation {state.generation}, {model.text}"
+        config = history.space.decode(x[None])[0]
+        out.append(Proposal(config, note=birth.note(state.key, state.scope), why={"text": text}))
+    return out
+
+
+def _child(
+    space: Space, state: State[M], model: M, busy: set[bytes] | None, ask: Ask, number: int
+) -> tuple[Floats, Birth]:
+    seed = int(ask.rng(state.key, number).integers(SEEDS))
+    for draws in (1, DRAWS):  # the first of many is the same as the first of one
+        X = model.draws(space, seed, draws)[0]
+        new = _new(space, X, state, busy)
+        if new:
+            return X[new[0]], Birth(state.generation, seed, new[0])
+    return _near(space, X[0], state, busy, ask.rng(f"{state.key} near", number)), Birth(state.generation, seed)
+
+
+def _new(space: Space, X: Floats, state: State[M], busy: set[bytes] | None) -> list[int]:
+    """The rows of X (n, d) that break no rule and, where that matters, have not been tried."""
+    allowed: list[int] = np.flatnonzero(space.feasible(X)).tolist()
+    if busy is None:
+        return allowed
+    return [i for i in allowed if (key := X[i].tobytes()) not in state.tried and key not in busy]
+
+
+def _near(space: Space, x: Floats, state: State[M], busy: set[bytes] | None, rng: Generator) -> Floats:
+    """Where no draw will do: of random configurations that do the nearest to one; of random ones, if none does."""
+    drawn = space.sample(rng, DRAWS)
+    new = _new(space, drawn, state, busy)
+    drawn = drawn[new] if new else drawn
+    gaps = np.where(np.isnan(drawn) | np.isnan(x), 0.5, np.minimum(np.abs(drawn - x), 1.0))
+    nearest: Floats = drawn[int(np.argmin((gaps**2).sum(axis=1)))]
+    return nearest

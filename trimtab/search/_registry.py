@@ -20,6 +20,7 @@ SEARCHERS: Mapping[str, str] = {
     "forest": "trimtab.search.forest:Forest",
     "turbo": "trimtab.search.turbo:Turbo",
     "cmaes": "trimtab.search.cmaes:CMAES",
+    "cem": "trimtab.search.cem:CEM",
     "de": "trimtab.search.de:DE",
     "ga-roulette": "trimtab.search.ga:RouletteGA",
     "ga-tournament": "trimtab.search.ga:TournamentGA",

@@ -19,33 +19,28 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Literal
 
-import numpy as np
-from numpy.random import Generator
-from numpy.typing import NDArray
-
 from trimtab._blas import one_thread
-from trimtab.history import State as Ended
 from trimtab.protocol import TRAITS, Ask, Proposal
-from trimtab.search._generation import SEEDS, Birth, Children
-from trimtab.search.cmaes._layout import Layout
-from trimtab.search.cmaes._state import KEY, State
+from trimtab.search._generation import State, children
+from trimtab.search._layout import Layout
+from trimtab.search.cmaes._model import Search
 from trimtab.search.random import RandomSearch
 
 if TYPE_CHECKING:
     from trimtab.history import History
     from trimtab.space import Space
 
-Floats = NDArray[np.float64]
-DRAWS = 96  # of one child at most, until one breaks no rule and is new
+KEY = "cmaes"  # in the note of a proposal
 
 
 @dataclass(frozen=True, slots=True)
 class CMAES:
     """Moves a normal distribution, and chances of labels, towards the better half of each generation.
 
-    population  children of a generation; None: 4 + 3 ln(parameters). Give about the number of workers, if that is more
+    population  children of a generation; None: 4 + 3 ln(parameters), also for more workers than that
     sigma       standard deviation of the first generation, as a part of each parameter's range
     growth      a restart, when nothing is left to find around here, has a population so many times larger
     learn       with ten or more trials of others before it begins, it starts from the best share of them; 0: it doesn't
@@ -78,62 +73,14 @@ class CMAES:
             raise ValueError(f'CMAES(noise={self.noise!r}): noise is "low" or "high".')
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
-        space = history.space
-        if not space.d or not history.objectives:
+        if not history.space.d or not history.objectives:
             return RandomSearch().propose(history, ask)
         with one_thread():
-            state: State = history.fold(
-                (KEY, self, ask.scope), lambda: State(self, Layout.of(space), Children(KEY, ask.scope)), State.step
+            state: State[Search] = history.fold(
+                (KEY, self, ask.scope), lambda: self._fresh(history.space, ask.scope), State.step
             )
-            busy = _busy(history, state)
-            return [self._child(history, ask, state, number, busy) for number in range(ask.number, ask.number + ask.n)]
+            return children(history, ask, state)
 
-    def _child(self, history: History, ask: Ask, state: State, number: int, busy: set[bytes] | None) -> Proposal:
-        space, (g, labels) = history.space, state.now()
-        seed = int(ask.rng(KEY, number).integers(SEEDS))
-        for draws in (1, DRAWS):  # the first of many is the same as the first of one
-            X, _ = state.layout.draws(space, g, labels, seed, draws)
-            new = _new(space, X, state, busy)
-            if new:
-                row, x = new[0], X[new[0]]
-                break
-        else:
-            row, x = 0, _near(space, X[0], state, busy, ask.rng("cmaes near", number))
-        if busy is not None:
-            busy.add(x.tobytes())
-        note = Birth(state.generation, seed, row).note(KEY, ask.scope)
-        return Proposal(space.decode(x[None])[0], note=note, why={"text": _text(state)})
-
-
-def _busy(history: History, state: State) -> set[bytes] | None:
-    """What is being tried, where nothing is to be tried twice; None: it may."""
-    if history.definitions[-1].get("duplicates", "avoid") != "avoid":
-        return None
-    return {x.tobytes() for x in history.X[history.state == Ended.RUNNING]}
-
-
-def _new(space: Space, X: Floats, state: State, busy: set[bytes] | None) -> list[int]:
-    """The rows of X (n, d) that break no rule and, where that matters, have not been tried."""
-    allowed: list[int] = np.flatnonzero(space.feasible(X)).tolist()
-    if busy is None:
-        return allowed
-    return [i for i in allowed if (key := X[i].tobytes()) not in state.tried and key not in busy]
-
-
-def _near(space: Space, x: Floats, state: State, busy: set[bytes] | None, rng: Generator) -> Floats:
-    """Where no draw will do: of random configurations that do the nearest to one; of random ones, if none does."""
-    drawn = space.sample(rng, DRAWS)
-    new = _new(space, drawn, state, busy)
-    drawn = drawn[new] if new else drawn
-    gaps = np.where(np.isnan(drawn) | np.isnan(x), 0.5, np.minimum(np.abs(drawn - x), 1.0))
-    nearest: Floats = drawn[int(np.argmin((gaps**2).sum(axis=1)))]
-    return nearest
-
-
-def _text(state: State) -> str:
-    if state.gaussian is None:
-        return "a child of generation 0, drawn around " + ("the best trials of others" if state.warm else "the middle")
-    text = f"a child of generation {state.generation}"
-    if len(state.layout.numeric):
-        text += f", drawn within {float(state.gaussian.spread.mean()):.2g} of its mean"
-    return text + (f", after {state.restarts} restart{'s' * (state.restarts > 1)}" if state.restarts else "")
+    def _fresh(self, space: Space, scope: str) -> State[Search]:
+        layout = Layout.of(space)
+        return State(KEY, scope, partial(Search.start, self, layout), layout)

@@ -49,6 +49,9 @@ class Trust:
     C: Trace = Trace(MEMORY_C)
 
 
+START = Trust()
+
+
 def tempered(before: Gaussian, after: Gaussian, trust: Trust) -> tuple[Gaussian, Trust]:
     """As much of the update as is trusted, and what is known of its noise now."""
     d, growth = len(before.mean), (after.sigma / before.sigma) ** 2

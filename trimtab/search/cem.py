@@ -1,0 +1,209 @@
+"""Cross-entropy method: draw from simple distributions, fit them to the best draws, and repeat.
+
+Idea    Numbers come from normal distributions cut off at their bounds, labels from a table of chances, all
+        independent. The next distributions are fitted to the best fifth of a generation, and smoothed with the old.
+Source  Rubinstein & Kroese, The Cross-Entropy Method, Springer 2004; smoothing and decaying noise: Botev et al.,
+        Handbook of Statistics 31, 2013, chapter 3; for hyperparameters: Li & Li, Cross-Entropy Optimization for
+        Hyperparameter Optimization …, arXiv 2409.09240, 2024.
+Takes   Everything but several objectives. Results are used as they come in, late ones in the next generation; stopped
+        and paused trials rank after finished ones, by how far they got, then infeasible ones, by how much they violate,
+        then failed ones. Inactive parameters are fitted to the elites that have them.
+Cost    O(d) a proposal, O(population · d) a generation.
+Leaves  the sources in this: whole numbers keep a spread of a part of their cell, so that they can leave it; once all
+        spreads have collapsed it begins anew around the best trial; a draw that has been tried counts with its known
+        result, and another is drawn in its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trimtab._blas import one_thread
+from trimtab._random import rng_for
+from trimtab.parts.normal import cdf, quantile
+from trimtab.protocol import TRAITS, Ask, Proposal
+from trimtab.search._generation import Result, Row, State, best_first, children
+from trimtab.search._layout import Layout
+from trimtab.search.random import RandomSearch
+
+if TYPE_CHECKING:
+    from trimtab.history import History
+    from trimtab.space import Space
+
+Floats = NDArray[np.float64]
+KEY = "cem"  # in the note of a proposal
+WIDE, AGAIN = 0.5, 0.2  # spread at the beginning, and around the best trial when it begins anew
+NARROW = 1e-3  # spread of every continuous parameter at which it does
+CELL = 0.3  # of a cell's width: the least spread of a whole number (a guess: one draw in ten leaves the cell's middle)
+FEWEST = 3  # elites from which a spread can be told
+
+
+@dataclass(frozen=True, slots=True)
+class CEM:
+    """Draws from distributions that are fitted, again and again, to the best draws.
+
+    population  trials of a generation; None: five a parameter, at least 20
+    elite       the best share of them, to which the next distributions are fitted
+    smoothing   the weight of the new fit, against the distribution before
+    noise       added to each spread, divided by the number of the generation
+    floor       chance of a label, as a part of an even one, that is never lost
+    """
+
+    population: int | None = None
+    elite: float = 0.2
+    smoothing: float = 0.7
+    noise: float = 0.001
+    floor: float = 0.05
+
+    name: ClassVar[str] = "cem"
+    revision: ClassVar[int] = 1
+    takes: ClassVar[frozenset[str]] = TRAITS - {"objectives"}
+    chooses: ClassVar[bool] = False
+    reads_time: ClassVar[bool] = False
+
+    def __post_init__(self) -> None:
+        if self.population is not None and self.population < 2:
+            raise ValueError(f"CEM(population={self.population}): a generation needs at least 2 trials.")
+        for name in ("elite", "smoothing"):
+            if not 0 < getattr(self, name) <= 1:
+                raise ValueError(f"CEM({name}={getattr(self, name)}): {name} must be above 0 and at most 1.")
+        if not 0 <= self.noise <= 1:
+            raise ValueError(f"CEM(noise={self.noise}): noise is a part of a parameter's range, from 0 to 1.")
+        if not 0 <= self.floor < 1:
+            raise ValueError(f"CEM(floor={self.floor}): floor must be at least 0 and below 1.")
+
+    def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
+        if not history.space.d or not history.objectives:
+            return RandomSearch().propose(history, ask)
+        with one_thread():
+            state: State[Cloud] = history.fold(
+                (KEY, self, ask.scope), lambda: self._fresh(history.space, ask.scope), State.step
+            )
+            return children(history, ask, state)
+
+    def _fresh(self, space: Space, scope: str) -> State[Cloud]:
+        layout = Layout.of(space)
+        return State(KEY, scope, partial(Cloud.start, self, layout), layout)
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """The distributions. mean, spread (d_numeric,): normal ones, cut off at 0 and 1; q (k, K): chances of labels.
+
+    age       generations since it last began
+    summit    the best result, and where it lay (d_numeric,), (k,)
+    """
+
+    settings: CEM
+    layout: Layout
+    mean: Floats
+    spread: Floats
+    q: Floats
+    age: int = 0
+    restarts: int = 0
+    summit: tuple[Result, Floats, Floats] | None = None
+
+    @classmethod
+    def start(cls, settings: CEM, layout: Layout, strangers: Sequence[tuple[Result, Floats]]) -> Cloud:
+        """From the prior; earlier trials of others, a generation of them at least, count as one."""
+        cloud = cls(settings, layout, layout.middle[layout.numeric], np.full(len(layout.numeric), WIDE), layout.prior)
+        good = [(result, x) for result, x in strangers if result.good]
+        if len(good) < cloud.population:
+            return cloud
+        order = best_first([result for result, _ in good])
+        rows = [_row_of(layout, *good[i]) for i in order.tolist()]
+        return cloud._fitted(rows)
+
+    @property
+    def population(self) -> int:
+        return self.settings.population or max(20, 5 * (len(self.layout.numeric) + len(self.layout.choices)))
+
+    @property
+    def text(self) -> str:
+        where = f" after {self.restarts} restart{'s' * (self.restarts > 1)}" if self.restarts else ""
+        if not len(self.mean):
+            return f"by the labels of the best{where}"
+        return f"drawn within {float(self.spread.mean()):.2g} of the mean of the best{where}"
+
+    def draws(self, space: Space, seed: int, n: int) -> tuple[Floats, Floats]:
+        U = rng_for(seed, "numbers").random((n, len(self.mean)))
+        low, high = cdf(-self.mean / self.spread), cdf((1.0 - self.mean) / self.spread)
+        V = np.clip(self.mean + self.spread * quantile(low + U * (high - low)), 0.0, 1.0)
+        U = rng_for(seed, "labels").random((n, len(self.q)))
+        codes = np.minimum((U[:, :, None] >= np.cumsum(self.q, axis=1)).sum(axis=2), self.layout.sizes - 1)
+        return self.layout.rows(space, V, codes), V
+
+    def after(self, rows: Sequence[Row], space: Space) -> Cloud:
+        best = rows[0]
+        summit = self.summit
+        if summit is None or best_first([summit[0], best.result])[0] == 1:
+            summit = best.result, best.v, best.codes
+        moved = replace(self._fitted(rows), age=self.age + 1, summit=summit)
+        return moved._anew() if moved._over() else moved
+
+    def _fitted(self, rows: Sequence[Row]) -> Cloud:
+        """Maximum likelihood of the elites, best first in rows, and a part of what it was before."""
+        settings = self.settings
+        elites = [row for row in rows[: ceil(settings.elite * len(rows))] if row.result.good] or list(rows[:1])
+        a, noise = settings.smoothing, settings.noise / (self.age + 1)
+        V = np.array([np.where(row.free, np.nan, row.v) for row in elites])
+        known = ~np.isnan(V)
+        count = known.sum(axis=0)
+        mean = np.where(known, V, 0.0).sum(axis=0) / np.maximum(count, 1)
+        spread = np.sqrt((np.where(known, V - mean, 0.0) ** 2).sum(axis=0) / np.maximum(count, 1))
+        mean = np.where(count > 0, a * mean + (1 - a) * self.mean, self.mean)
+        spread = np.where(count >= FEWEST, a * spread + (1 - a) * self.spread + noise, self.spread)
+        return replace(self, mean=mean, spread=np.maximum(spread, self._least(mean)), q=self._chances(elites, a))
+
+    def _chances(self, elites: Sequence[Row], a: float) -> Floats:
+        if not len(self.q):
+            return self.q
+        codes = np.array([row.codes for row in elites])
+        counts = (codes[:, :, None] == np.arange(self.q.shape[1])).sum(axis=0)
+        total = counts.sum(axis=1, keepdims=True)
+        q = np.where(total > 0, a * counts / np.maximum(total, 1) + (1 - a) * self.q, self.q)
+        even = (np.arange(self.q.shape[1]) < self.layout.sizes[:, None]) / self.layout.sizes[:, None]
+        floored: Floats = (1 - self.settings.floor) * q + self.settings.floor * even
+        return floored
+
+    def _least(self, mean: Floats) -> Floats:
+        """The least spread (d_numeric,): of whole numbers a part of the cell that the mean is in."""
+        least = np.full(len(mean), 1e-12)
+        for j, edges in enumerate(self.layout.edges):
+            if edges is not None:
+                i = min(max(int(np.searchsorted(edges, mean[j], side="right")) - 1, 0), len(edges) - 2)
+                least[j] = CELL * (edges[i + 1] - edges[i])
+        return least
+
+    def _over(self) -> bool:
+        """Whether every distribution has collapsed: spreads to nothing or a cell's part, chances to their floor."""
+        narrow = self.spread < np.where(self.layout.smooth, NARROW, 1.1 * self._least(self.mean))
+        certain = self.q.max(axis=1) > 1 - 1.1 * self.settings.floor if len(self.q) else np.ones(0, bool)
+        return bool(narrow.all() and certain.all())
+
+    def _anew(self) -> Cloud:
+        """Around the best trial."""
+        assert self.summit is not None
+        _, v, codes = self.summit
+        even = (np.arange(self.q.shape[1]) < self.layout.sizes[:, None]) / np.maximum(self.layout.sizes[:, None], 1)
+        there = np.where(np.isnan(codes)[:, None], self.q, codes[:, None] == np.arange(self.q.shape[1]))
+        return replace(
+            self,
+            mean=v,
+            spread=np.maximum(np.full(len(v), AGAIN), self._least(v)),
+            q=0.5 * there + 0.5 * even,
+            age=0,
+            restarts=self.restarts + 1,
+        )
+
+
+def _row_of(layout: Layout, result: Result, x: Floats) -> Row:
+    v = x[layout.numeric]
+    return Row(result, v, x[layout.choices], np.isnan(v), told=True)
