@@ -48,6 +48,16 @@ def test_run_and_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert 'src="http' not in page
 
 
+def test_several_workers_have_a_row_of_their_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    few = ["bench", "run", "smoke", "--tasks", "fixtures/branin_cat", "--optimizers", "random", "--evaluations", "8",
+           "--seeds", "1", "--jobs", "1"]  # fmt: skip
+    assert main([*few]) == 0
+    assert main([*few, "--workers", "4"]) == 0
+    capsys.readouterr()
+    assert main(["bench", "report", "--json"]) == 0
+    assert '"random on 4 workers"' in capsys.readouterr().out
+
+
 def test_a_dry_run_runs_nothing(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert code_of([*SMALL, "--dry-run"]) == 0
     assert "6 to run" in capsys.readouterr().err

@@ -33,6 +33,7 @@ def plan(
     pattern: str = "*",
     seeds: int | None = None,
     budget: float | None = None,
+    workers: int | None = None,
     peers: bool = False,
     data: str | Path | None = None,
 ) -> Plan:
@@ -41,31 +42,32 @@ def plan(
     names    optimizers instead of the suite's own
     pattern  only tasks that match it, such as "bbob/*"; one whole name may be of any task, with wrappers: it is run as
              the suite's first group is
-    seeds, budget   instead of the suite's
+    seeds, budget, workers   instead of the suite's
     peers    the suite's peers too
     """
     chosen = suite_called(suite)
     missing: dict[str, str] = {}
     cells: dict[str, Cell] = {}
     for group in chosen.groups:
+        at_once = workers or group.workers
         chosen_names = [n for n in names if _belongs(n, group, chosen)] if names else group.optimizers(peers)
         wanted = [(one, revision(one)) for one in map(optimizer, chosen_names)]
         for made in _tasks(group, pattern, data, missing):
             for one, method in wanted:
-                if why := unfit(one, made, group.workers):
+                if why := unfit(one, made, at_once):
                     if names:
                         missing.setdefault(f"{one.name} on {made.name}", why)
                     continue
                 for seed in range(min(one.seeds, seeds or chosen.seeds)):
                     size = budget or group.budget or made.trials
-                    cell = Cell(made.name, one.name, seed, size, group.workers, f"{made.revision}/{method}")
+                    cell = Cell(made.name, one.name, seed, size, at_once, f"{made.revision}/{method}")
                     cells[cell.address] = cell
     if not cells and not missing and "/" in pattern and not _wild(pattern):
         one_task = Group(
             (pattern,), tuple(names) or chosen.groups[0].ours, chosen.groups[0].peers, chosen.groups[0].budget
         )
         alone = Suite(chosen.name, chosen.summary, (one_task,), chosen.seeds)
-        return plan(alone, names=names, seeds=seeds, budget=budget, peers=peers, data=data)
+        return plan(alone, names=names, seeds=seeds, budget=budget, workers=workers, peers=peers, data=data)
     if not cells and not missing:
         raise TrimtabError(f"No task of the suite {chosen.name!r} matches {pattern!r}. See: trimtab bench tasks")
     in_order = sorted(cells.values(), key=lambda cell: cell.seed)  # a run that is cut short has covered tasks evenly

@@ -69,6 +69,7 @@ def _numbers(words: str, option: str) -> tuple[int, ...]:
 @click.option("--tasks", "pattern", default="*", metavar="PATTERN", help='Only tasks such as "bbob/*".')
 @click.option("--seeds", type=COUNT, help="How many, from 0.")
 @click.option("--evaluations", type=COUNT, metavar="N", help="Instead of the suite's own.")
+@click.option("--workers", type=COUNT, metavar="N", help="Trials at once, in virtual time, instead of the suite's own.")
 @click.option("--peers", is_flag=True, help="The suite's peers too, each in its environment (trimtab bench env).")
 @click.option("--jobs", type=COUNT, help="Processes at once; default: the cores.")
 @click.option("--limit", type=COUNT, default=3600, metavar="SECONDS", help="For one cell; then it is a time-out.")
@@ -79,8 +80,8 @@ def _numbers(words: str, option: str) -> tuple[int, ...]:
 @click.option("--dry-run", is_flag=True, help="How many cells, how many are there already, and what is missing.")
 @data_option
 def run(
-    suite: str, optimizers: str | None, pattern: str, seeds: int | None, evaluations: int | None, peers: bool,
-    jobs: int | None, limit: int, out: Path | None, again: tuple[str, ...], dry_run: bool, data: str | None,
+    suite: str, optimizers: str | None, pattern: str, seeds: int | None, evaluations: int | None,
+    workers: int | None, peers: bool, jobs: int | None, limit: int, out: Path | None, again: tuple[str, ...], dry_run: bool, data: str | None,
 ) -> int:  # fmt: skip
     """Run the cells of SUITE that the file of results does not hold yet.
 
@@ -94,8 +95,9 @@ def run(
 
     path = out or FOLDER / f"{suite}.jsonl"
     made = plan(
-        suite, names=_listed(optimizers), pattern=pattern, seeds=seeds, budget=evaluations, peers=peers, data=data
-    )
+        suite, names=_listed(optimizers), pattern=pattern, seeds=seeds, budget=evaluations, workers=workers,
+        peers=peers, data=data,
+    )  # fmt: skip
     _left_out(made.missing)
     open_ = (*runs.AGAIN, *again)
     there = {r.cell.address for r in runs.results(path) if r.state not in open_} if path.exists() else set()
