@@ -51,10 +51,10 @@ def test_run_and_report(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
 def test_several_workers_have_a_row_of_their_own(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     few = ["bench", "run", "smoke", "--tasks", "fixtures/branin_cat", "--optimizers", "random", "--evaluations", "8",
            "--seeds", "1", "--jobs", "1"]  # fmt: skip
-    assert main([*few]) == 0
-    assert main([*few, "--workers", "4"]) == 0
+    assert code_of(few) == 0
+    assert code_of([*few, "--workers", "4"]) == 0
     capsys.readouterr()
-    assert main(["bench", "report", "--json"]) == 0
+    assert code_of(["bench", "report", "--json"]) == 0
     assert '"random on 4 workers"' in capsys.readouterr().out
 
 

@@ -81,7 +81,8 @@ def _numbers(words: str, option: str) -> tuple[int, ...]:
 @data_option
 def run(
     suite: str, optimizers: str | None, pattern: str, seeds: int | None, evaluations: int | None,
-    workers: int | None, peers: bool, jobs: int | None, limit: int, out: Path | None, again: tuple[str, ...], dry_run: bool, data: str | None,
+    workers: int | None, peers: bool, jobs: int | None, limit: int, out: Path | None, again: tuple[str, ...],
+    dry_run: bool, data: str | None,
 ) -> int:  # fmt: skip
     """Run the cells of SUITE that the file of results does not hold yet.
 
