@@ -208,9 +208,12 @@ def nearest_gaussian(energy: Potential, mean: Floats, root: Floats, rng: Generat
         return values, slopes
 
     v0 = np.concatenate([mean, start])[None]
+    wide = np.concatenate([np.full(p, 10.0), np.full(len(start), WIDEST)])
+    wide[p + diagonal] = 8.0  # logarithms: from a few ten-thousandths to `WIDEST`
+    low, high = v0[0] - wide, v0[0] + wide
+    high[p + diagonal] = np.maximum(np.log(WIDEST), v0[0, p + diagonal])
     scale = np.full(v0.shape[1], 0.3)
-    wide = np.full(v0.shape[1], np.inf)
-    found, _ = descend(bound, v0, -wide, wide, scale=scale, steps=TURNS, tolerance=1e-2)
+    found, _ = descend(bound, v0, low, high, scale=scale, steps=TURNS, tolerance=1e-2)
     return found[0, :p], _lower(found[0, p:], rows, columns, diagonal, p)
 
 

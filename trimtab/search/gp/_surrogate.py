@@ -34,6 +34,7 @@ Ints = NDArray[np.int64]
 Rule = Callable[[float, Floats, Floats], tuple[Floats, Floats, Floats]]
 SOON, LONG = 12, 60  # evaluations of the likelihood: from the newest fit on, and from the prior's mode
 SHARES = (0.3, 0.3)  # of a full model: the best trials, and the newest
+ENOUGH, LAST = 500, 6  # a fit to more trials is one to an even part of them, and so many evaluations with all
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,11 @@ class Surrogate:
     def note(self) -> dict[str, JSON]:
         """What the proposal is to note: hyperparameters that were fitted for it."""
         return self.fit.note(self.mark) if self.new else {}
+
+    @property
+    def lengths(self) -> Floats:
+        """(p,) how far one goes for the objective to change."""
+        return self.objective.lengths
 
     def score(self, features: Floats) -> Floats:
         """The acquisition (m,), larger is better."""
@@ -224,5 +230,16 @@ def _fitted(last: Fit | None, data: Sequence[Data], n: int) -> tuple[Fit, bool]:
         starts = [] if last is None else [last.theta[i] / 1000]
         if afresh:
             starts.append(prior_mode(each.groups))
-        found.append(fit(each, starts, LONG if afresh else SOON) if each.y.any() else 1000 * prior_mode(each.groups))
+        found.append(_best(each, starts, afresh) if each.y.any() else 1000 * prior_mode(each.groups))
     return Fit(tuple(found), n, n if afresh or last is None else last.full), True
+
+
+def _best(data: Data, starts: list[Floats], afresh: bool) -> Floats:
+    n = len(data.y)
+    if n <= ENOUGH:
+        return fit(data, starts, LONG if afresh else SOON)
+    if afresh:
+        rows = (np.arange(ENOUGH) * n) // ENOUGH
+        part = Data(data.features[rows], data.group, data.y[rows], data.noise[rows])
+        starts = [fit(part, starts, LONG) / 1000]
+    return fit(data, starts, LAST)
