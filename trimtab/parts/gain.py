@@ -20,12 +20,15 @@ from numpy.typing import NDArray
 from scipy.special import log_ndtr
 
 from trimtab.parts.boxes import boxes
-from trimtab.parts.logei import log_h
+from trimtab.parts.logei import log_ei_slopes, log_h
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 _HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 TINY = 1e-300
+_LOGS = np.linspace(np.log(1e-7), 0.0, 64)
+NODES, NODE_WIDTHS = np.exp(_LOGS), np.exp(_LOGS) * (_LOGS[1] - _LOGS[0])
+NODE_WIDTHS[-1] *= 0.5
 
 
 @dataclass(frozen=True)
@@ -112,3 +115,58 @@ def ehvi(front: Floats, reference: Floats, mean: Floats, sd: Floats) -> Floats:
     array([0.07594])
     """
     return np.exp(Gain.over([front], reference).log(mean[None], sd[None]))
+
+
+@dataclass(frozen=True)
+class Weighted:
+    """The expected gain of objectives made one: of their weighted sum, or of the largest weighted one (Chebyshev).
+
+    weights, ideal  (m,): weighted is weights · (value - ideal)
+    best            (s,) the least that is known, in each of s fronts
+    """
+
+    weights: Floats
+    ideal: Floats
+    best: Floats
+    largest: bool
+
+    @classmethod
+    def over(cls, fronts: Sequence[Floats], weights: Floats, ideal: Floats, largest: bool) -> Weighted:
+        parts = [weights * (Y - ideal) for Y in fronts]
+        return cls(weights, ideal, np.array([(p.max(1) if largest else p.sum(1)).min() for p in parts]), largest)
+
+    def log(self, mean: Floats, sd: Floats) -> Floats:
+        return self.slopes(mean, sd)[0]
+
+    def slopes(self, mean: Floats, sd: Floats) -> tuple[Floats, Floats, Floats]:
+        """As of Gain."""
+        mean, sd = self.weights * (mean - self.ideal), self.weights * sd
+        best = self.best[:, None]
+        if self.largest:
+            logs, by_mean, by_sd = _below(best[..., None], mean, sd)
+        else:
+            spread = np.sqrt((sd * sd).sum(axis=2))
+            each, one_mean, one_sd = log_ei_slopes(0.0, mean.sum(axis=2) - best, spread)
+            logs = each[..., None]
+            by_mean = np.broadcast_to(one_mean[..., None, None], (*logs.shape, mean.shape[2]))
+            by_sd = (one_sd / spread)[..., None, None] * sd[:, :, None, :]
+        value, share = _mean_over(logs)
+        return (
+            value,
+            self.weights * (share[..., None] * by_mean).sum(axis=2),
+            self.weights * (share[..., None] * by_sd).sum(axis=2),
+        )
+
+
+def _below(best: Floats, mean: Floats, sd: Floats) -> tuple[Floats, Floats, Floats]:
+    """The terms (s, c, q), as logarithms, of ∫ P(all objectives < t) dt up to `best`, and by what each changes.
+
+    The step away from `best` grows by a constant factor, from far below the smallest deviation to where nothing is.
+    """
+    reach = np.maximum(8.0 * sd.max(axis=2) + np.maximum(best[..., 0] - mean.max(axis=2), 0.0), TINY)
+    t = best - reach[..., None] * NODES
+    z = (t[..., None] - mean[:, :, None, :]) / sd[:, :, None, :]
+    each = log_ndtr(z)
+    logs = each.sum(axis=3) + np.log(reach)[..., None] + np.log(NODE_WIDTHS)
+    ratio = np.exp(-0.5 * z * z - _HALF_LOG_2PI - each) / sd[:, :, None, :]
+    return logs, -ratio, -ratio * z

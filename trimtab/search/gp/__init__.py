@@ -20,7 +20,7 @@ Leaves  the papers in this: in a conditional space one trial in `stray` goes to 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
@@ -37,11 +37,13 @@ from trimtab.search.random import RandomSearch
 
 if TYPE_CHECKING:
     from trimtab.history import History
+    from trimtab.search.gp._front import Fronts
     from trimtab.search.gp._surrogate import Surrogate
     from trimtab.space import Space
 
 Floats = NDArray[np.float64]
 HYPER = ("map", "laplace", "starts", "vi", "hmc")
+SEVERAL = ("auto", "ehvi", "nehvi", "chebyshev", "linear", "parego")
 ACQUISITION = ("logei", "ucb", "thompson", "portfolio")
 BRANCHES = 32  # draws among which the rarest branch is looked for
 
@@ -59,6 +61,12 @@ class GP:
     hyper        hyperparameters of the objective's model: "map", the most probable ones; or the acquisition is averaged
                  over sets of them: "laplace", "starts", "vi" or "hmc", from the cheapest to the dearest
     acquisition  what is sought: "logei", expected improvement; "ucb"; "thompson"; or "portfolio", a random mixture
+    several      of several objectives: "ehvi", expected gain in hypervolume; "nehvi", the same with what is noisy or
+                 running drawn from the models; "chebyshev", the largest objective under weights drawn for each trial;
+                 "linear", their sum; "parego", one model of the largest; "auto", hypervolume while that is quick. With
+                 another `hyper` or `acquisition` than the first: parego
+    reference    of several objectives: {name: the worst value that is of interest}; absent: a little behind all seen
+    prefer       of several objectives: {name: its share when weights are drawn}, 1 for the others
     """
 
     startup: int = 5
@@ -68,6 +76,9 @@ class GP:
     stray: int = 6
     hyper: Literal["map", "laplace", "starts", "vi", "hmc"] = "map"
     acquisition: Literal["logei", "ucb", "thompson", "portfolio"] = "logei"
+    several: Literal["auto", "ehvi", "nehvi", "chebyshev", "linear", "parego"] = "auto"
+    reference: Mapping[str, float] | None = None
+    prefer: Mapping[str, float] | None = None
 
     name: ClassVar[str] = "gp"
     revision: ClassVar[int] = 2
@@ -79,9 +90,15 @@ class GP:
         for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20), ("stray", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"GP({name}={getattr(self, name)}): {name} must be at least {least}.")
-        for name, known in (("hyper", HYPER), ("acquisition", ACQUISITION)):
+        for name, known in (("hyper", HYPER), ("acquisition", ACQUISITION), ("several", SEVERAL)):
             if getattr(self, name) not in known:
                 raise ValueError(f"GP({name}={getattr(self, name)!r}): {name} is one of {', '.join(known)}.")
+        for name, share in (self.prefer or {}).items():
+            if not 0 < share < float("inf"):
+                raise ValueError(f"GP(prefer={{{name!r}: {share}}}): a share must be above 0.")
+        for name, worst in (self.reference or {}).items():
+            if not np.isfinite(worst):
+                raise ValueError(f"GP(reference={{{name!r}: {worst}}}): a reference must be a finite number.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
         ended = (history.state != Ended.RUNNING) & np.isfinite(history.Y).all(axis=1)
@@ -123,8 +140,9 @@ class GP:
                     proposals += _at_random(history, alone, model)
                     continue
                 model = model.believing(running)
-                draws = ask.rng(f"gp {self.acquisition}", number)
-                model = seeking(model, self.acquisition, draws, len(history))
+                if isinstance(model, Surrogate):
+                    draws = ask.rng(f"gp {self.acquisition}", number)
+                    model = seeking(model, self.acquisition, draws, len(history))
                 found = Search(space, model, ask.rng("gp", number), self.candidates, self.starts).best(seen)
             except Singular:
                 why = "the model could not be fitted (its covariance is singular)"
@@ -145,15 +163,31 @@ class GP:
             seen.add(x[None])
         return proposals
 
-    def _surrogate(self, history: History, ask: Ask, state: State) -> Surrogate | str:
-        """The models as of now; of several objectives, those of this trial's weights."""
+    def _surrogate(self, history: History, ask: Ask, state: State) -> Surrogate | Fronts | str:
+        """The models as of now; of several objectives, with this trial's draws."""
         from trimtab.search.gp._surrogate import surrogate
 
         several = len(history.objectives) > 1
+        if several and self.several != "parego" and self.hyper == "map" and self.acquisition == "logei":
+            return self._fronts(history, ask, state)
         hyper = None if self.hyper == "map" else (self.hyper, ask.rng("gp sets"))
         key = ("gp", self.most, ask.scope, (ask.seed, ask.number) if several else None, self.hyper, ask.move)
         rng = ask.rng("gp weights", ask.number) if several else None
         return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng, hyper=hyper))
+
+    def _fronts(self, history: History, ask: Ask, state: State) -> Fronts | str:
+        from trimtab.search.gp._front import fronts
+
+        reference, prefer = self.reference or {}, self.prefer or {}
+        for setting, given in (("reference", reference), ("prefer", prefer)):
+            for name in sorted(set(given) - set(history.objectives)):
+                known = ", ".join(history.objectives)
+                raise ValueError(f"GP({setting}={{{name!r}: …}}): this study's objectives are {known}.")
+        key = ("gp fronts", self.most, ask.scope, tuple(sorted(reference.items())))
+        made = history.memo(key, lambda: fronts(history, state, ask.scope, self.most, reference))
+        if isinstance(made, str):
+            return made
+        return made.aimed(self.several, prefer, ask.rng("gp front", ask.number))
 
 
 def _middle(space: Space, ask: Ask) -> Proposal:
@@ -182,10 +216,13 @@ def _of_the_rarest(history: History, running: Floats, ask: Ask, stray: int) -> P
     return Proposal(space.decode(drawn[rarest][None])[0], why=why)
 
 
-def _why(history: History, model: Surrogate, x: Floats, score: float, settings: GP) -> dict[str, JSON]:
+def _why(history: History, model: Surrogate | Fronts, x: Floats, score: float, settings: GP) -> dict[str, JSON]:
     """What the model expects of a configuration, in the objective's own units."""
     from trimtab.search.gp._acquisitions import WORDS
+    from trimtab.search.gp._surrogate import Surrogate
 
+    if not isinstance(model, Surrogate):
+        return model.why(history, x, score)
     features, sought = model.layout.features(x[None]), WORDS[settings.acquisition]
     out: dict[str, JSON] = {"score": score}
     parts = []

@@ -9,15 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from functools import lru_cache
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
 from trimtab.parts.descent import descend
-from trimtab.search.gp._features import SWEPT
-from trimtab.search.gp._surrogate import Surrogate
+from trimtab.search.gp._features import SWEPT, Layout
 from trimtab.space import Subset
 
 if TYPE_CHECKING:
@@ -31,6 +30,19 @@ SWEEPERS = 3  # of the candidates that have been climbed, so many are swept
 HALVINGS = 12  # to where a rule begins to be broken
 PAIRS = 64  # exchanges tried in a subset or an order
 GRAIN = 1e6  # configurations that agree to 1e-6 are the same
+
+
+class Beliefs(Protocol):
+    """What a search needs: X (n, d) has the best first, lengths (p,) say how far one goes for something to change."""
+
+    @property
+    def layout(self) -> Layout: ...
+    @property
+    def X(self) -> Floats: ...
+    @property
+    def lengths(self) -> Floats: ...
+    def score(self, features: Floats) -> Floats: ...
+    def slopes(self, features: Floats) -> tuple[Floats, Floats]: ...
 
 
 class Seen:
@@ -54,7 +66,7 @@ def _keys(X: Floats) -> Iterator[bytes]:
 class Search:
     """One search for the best next configuration."""
 
-    def __init__(self, space: Space, model: Surrogate, rng: Generator, candidates: int, starts: int) -> None:
+    def __init__(self, space: Space, model: Beliefs, rng: Generator, candidates: int, starts: int) -> None:
         self.space, self.model, self.rng = space, model, rng
         self.candidates, self.starts = candidates, starts
         self.layout = model.layout
@@ -153,7 +165,7 @@ class Search:
 
         low, high = self.low[columns], self.high[columns]
         Z = np.where(still, 0.5, X[:, columns])
-        scale = np.clip(self.model.objective.lengths[places], 0.02, 0.3)
+        scale = np.clip(self.model.lengths[places], 0.02, 0.3)
         Z, _ = descend(down, Z, low, high, scale=scale, steps=STEPS, tolerance=1e-3)
         moved = X.copy()
         moved[:, columns] = np.where(still, np.nan, Z)

@@ -51,6 +51,12 @@ class Target:
         except OverflowError:
             return float(np.copysign(np.inf, value))
 
+    def forth(self, value: float) -> float:
+        """The standardised one that a value becomes."""
+        u = (float(_times_power(np.array(value), -self.power)) - self.knee) / self.width
+        u = float(np.log1p(np.log1p(u))) if u > 0 else u
+        return (u - self.mean) / self.sd
+
     @property
     def flat(self) -> bool:
         """All values are the same."""
