@@ -28,6 +28,7 @@ SEARCHERS: Mapping[str, str] = {
     "ga-truncation": "trimtab.search.ga:TruncationGA",
     "ga-mutation-only": "trimtab.search.ga:MutationGA",
     "ga-ageing": "trimtab.search.ga:AgeingGA",
+    "vlga": "trimtab.search.ga.vlga:VLGA",
     "nsga2": "trimtab.search.nsga:NSGA2",
     "nsga3": "trimtab.search.nsga:NSGA3",
 }

@@ -31,24 +31,27 @@ class Generations:
     """The fold: each trial's generation; the newest one, and how many of it have started.
 
     given  trials without a note
+    told   the first note of the newest generation
     """
 
     genes: Genes
+    key: str = KEY
     born: array[int] = field(default_factory=lambda: array("l"))
     newest: int = 0
     started: int = 0
     given: list[int] = field(default_factory=list)
+    told: Mapping[str, Any] = field(default_factory=dict)
 
     def step(self, event: Event, history: History) -> Generations:
         if event.kind == "started" and "config" in event.body and event.trial is not None:
-            told: Mapping[str, Any] | None = event.body.get("note", {}).get(KEY)
+            told: Mapping[str, Any] | None = event.body.get("note", {}).get(self.key)
             if told is None:
                 self.given.append(event.trial)
             generation = self.newest if told is None else int(told["g"])
             self.born.extend([-1] * (event.trial + 1 - len(self.born)))
             self.born[event.trial] = generation
             if generation > self.newest:
-                self.newest, self.started = generation, 0
+                self.newest, self.started, self.told = generation, 0, told or {}
             self.started += generation == self.newest
         return self
 
