@@ -18,6 +18,7 @@ SEARCHERS: Mapping[str, str] = {
     "tpe": "trimtab.search.tpe:TPE",
     "gp": "trimtab.search.gp:GP",
     "forest": "trimtab.search.forest:Forest",
+    "cqr": "trimtab.search.cqr:CQR",
     "turbo": "trimtab.search.turbo:Turbo",
     "cmaes": "trimtab.search.cmaes:CMAES",
     "cem": "trimtab.search.cem:CEM",

@@ -26,7 +26,7 @@ from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.search.designs import LatinHypercube
 from trimtab.search.forest._pool import Seen
-from trimtab.search.forest._table import ended, running
+from trimtab.search.forest._table import Results, running
 from trimtab.search.random import RandomSearch
 
 if TYPE_CHECKING:
@@ -71,16 +71,16 @@ class Forest:
             raise ValueError(f"Forest(random={self.random}): random must be from 0 to 1.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
-        rows = ended(history)
         if not history.space.d:
             return RandomSearch().propose(history, ask)
-        if int(np.isfinite(history.Y[rows]).all(axis=1).sum()) < self.startup or not history.objectives:
+        results = Results.of(history)
+        if results.known < self.startup or not history.objectives:
             text: dict[str, JSON] = {"text": f"one of the first {self.startup}, spread evenly over the space"}
             return [replace(p, why=text) for p in LatinHypercube(size=self.startup).propose(history, ask)]
         with one_thread():
-            return self._model(history, ask)
+            return self._model(history, ask, results)
 
-    def _model(self, history: History, ask: Ask) -> list[Proposal]:
+    def _model(self, history: History, ask: Ask, results: Results) -> list[Proposal]:
         from trimtab.search.forest._acquire import surrogate  # scipy comes with it
 
         space, seen, proposals = history.space, Seen(history.X), list[Proposal]()
@@ -93,7 +93,7 @@ class Forest:
                 )
             else:
                 if model is None or len(history.objectives) > 1:
-                    model = surrogate(history, alone, self)
+                    model = surrogate(results, alone, self)
                 proposals.append(self._best(history, alone, model, pending, seen))
             told = space.encode([proposals[-1].config or {}])
             pending = np.concatenate([pending, told])

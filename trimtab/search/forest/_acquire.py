@@ -1,8 +1,4 @@
-"""From a history to forests of the objective and of each constraint, and to where their acquisition is largest.
-
-Targets are normal scores: of n values the i-th smallest counts as the (i - ½)/n quantile of a standard normal. Order is
-all a tree needs, one diverged run then costs nothing, and what is best stands apart however small its lead.
-"""
+"""Forests of the objective and of each constraint, and where the acquisition they make together is largest."""
 
 from __future__ import annotations
 
@@ -17,9 +13,8 @@ from numpy.typing import NDArray
 from trimtab.log import JSON
 from trimtab.parts import trees
 from trimtab.parts.logei import log_below, log_ei
-from trimtab.parts.normal import quantile
 from trimtab.search.forest._pool import Pool, Seen, whole_of
-from trimtab.search.forest._table import Table, ended, scalar, table
+from trimtab.search.forest._table import Results, Table
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -42,7 +37,6 @@ class Surrogate:
     """
 
     table: Table
-    scores: Floats
     objective: trees.Forest
     limits: Sequence[tuple[trees.Forest, float]]
     best: float | None
@@ -84,7 +78,7 @@ class Surrogate:
         if self.best is not None and not several:
             mean, var = self.objective.predict(F)
             sd = float(np.sqrt(var[0]))
-            low, middle, high = self._back(float(mean[0]) + sd * np.array([-1.0, 0.0, 1.0])).tolist()
+            low, middle, high = self.table.back(float(mean[0]) + sd * np.array([-1.0, 0.0, 1.0])).tolist()
             if np.isfinite(middle) and np.isfinite(0.5 * (high - low)):
                 sign = history.sign(history.objectives[0])
                 out |= {"mean": sign * middle, "sd": 0.5 * (high - low)}
@@ -96,49 +90,20 @@ class Surrogate:
     def _best(self, history: History) -> float:
         return history.sign(history.objectives[0]) * float(self.table.y[self.table.order[0]])
 
-    def _back(self, scores: Floats) -> Floats:
-        """The values that scores (m,) stand for."""
-        known = np.flatnonzero(np.isfinite(self.table.y))
-        known = known[np.argsort(self.table.y[known], kind="stable")]
-        with np.errstate(over="ignore", invalid="ignore"):
-            values: Floats = np.interp(scores, self.scores[known], self.table.y[known])
-        return values
 
-
-def normal_scores(values: Floats) -> Floats:
-    """(n,): those of equal values are equal; nan counts as the largest."""
-    n = len(values)
-    filled = np.where(np.isnan(values), np.inf, values)
-    ordered = np.sort(filled)
-    first, last = np.searchsorted(ordered, filled), np.searchsorted(ordered, filled, side="right")
-    return quantile(0.5 * (first + last) / n)
-
-
-def surrogate(history: History, ask: Ask, settings: Forest) -> Surrogate | str:
+def surrogate(results: Results, ask: Ask, settings: Forest) -> Surrogate | str:
     """The models, or in words why there are none."""
-    rows = ended(history)
-    values = scalar(history, rows, ask.rng("forest weights", ask.number))
-    data = table(history, values, rows, settings.most)
-    if data.flat and not history.constraints:
+    data = results.table(ask.rng("forest weights", ask.number), settings.most, levels=True)
+    limits = list(data.limits())
+    if data.flat and not limits:
         return "all values are the same so far"
     rng, sizes = ask.rng("forest trees", ask.number), data.coder.sizes
 
     def grown(F: Floats, y: Floats) -> trees.Forest:
         return trees.forest(F, y, sizes, rng, trees=settings.trees, share=settings.share, rows=ROWS)
 
-    scores = normal_scores(data.y)
-    objective = grown(data.F, scores)
-    limits = []
-    measured = np.isfinite(data.y)
-    for c in data.C.T:
-        known = np.flatnonzero(measured | ~np.isnan(c))  # a failed trial is bad for its value, not for this as well
-        if len(known) > 1:
-            c = c[known]
-            held = float((c <= 0).sum())
-            bound = float(quantile(np.array([min(max(held, 0.25), len(c) - 0.25) / len(c)]))[0])
-            limits.append((grown(data.F[known], normal_scores(c)), bound))
-    best = float(scores[data.order[0]]) if data.best is not None else None
-    return Surrogate(data, scores, objective, limits, best)
+    objective = grown(data.F, data.scores)
+    return Surrogate(data, objective, [(grown(data.F[rows], c), bound) for rows, c, bound in limits], data.best)
 
 
 def best_of(model: Surrogate, space: Space, rng: Generator, candidates: int, seen: Seen) -> tuple[Floats, float] | None:

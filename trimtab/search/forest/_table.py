@@ -7,7 +7,7 @@ label, with one more for "inactive". How far a trial that was cut short has come
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from trimtab.history import State
+from trimtab.parts.normal import quantile
 from trimtab.parts.order import violation
 from trimtab.parts.trees import ABSENT
 
@@ -71,7 +72,8 @@ class Coder:
 class Table:
     """X (n, d) and its features F (n, p); y (n,), nan: failed; C (n, k), nan: not measured.
 
-    order  rows that have a value, best first: feasible ones by value, then by how little they violate
+    order   rows that have a value, best first: feasible ones by value, then by how little they violate
+    scores  (n,): what the models are of
     """
 
     coder: Coder
@@ -81,12 +83,13 @@ class Table:
     C: Floats
     order: Ints
     feasible: NDArray[np.bool_]
+    scores: Floats
 
     @property
     def best(self) -> float | None:
-        """The least feasible value."""
+        """The least feasible score."""
         rows = self.order[:1]
-        return float(self.y[rows[0]]) if len(rows) and self.feasible[rows[0]] else None
+        return float(self.scores[rows[0]]) if len(rows) and self.feasible[rows[0]] else None
 
     @property
     def flat(self) -> bool:
@@ -94,31 +97,96 @@ class Table:
         known = self.y[np.isfinite(self.y)]
         return len(known) == len(self.y) and bool((known == known[0]).all()) if len(known) else True
 
+    def limits(self) -> Iterator[tuple[Ints, Floats, float]]:
+        """Of each constraint: rows that tell of it, their scores, and the score of its limit.
 
-def table(history: History, y: Floats, rows: Ints, most: int) -> Table:
-    """rows: of the trials that ended;  y (n,): their values as one number, nan for those that have none."""
-    y = np.where(np.isfinite(y), y, np.nan)
-    kept = useful(y, most)
-    rows, y = rows[kept], y[kept]
-    X, C = history.X[rows], history.C[rows]
-    broken = violation(C)
-    feasible = np.isfinite(y) & ~(broken > 0)
-    order = np.lexsort((np.where(feasible, y, broken), ~feasible))
-    order = order[np.isfinite(y[order])]
-    level = reached(history.state[rows], history.level[rows])
-    coder = Coder(history.space, _ranks(history.space, X, y), bool(level.any()))
-    return Table(coder, X, coder.features(X, level), y, C, order, feasible)
+        A failed trial is bad for its value, not for this as well.
+        """
+        for c in self.C.T:
+            rows = np.flatnonzero(np.isfinite(self.y) | ~np.isnan(c))
+            if len(rows) > 1:
+                n, held = len(rows), float((c[rows] <= 0).sum())
+                bound = quantile(np.array([min(max(held, 0.25), n - 0.25) / n]))
+                yield rows, normal_scores(c[rows]), float(bound[0])
+
+    def back(self, scores: Floats) -> Floats:
+        """The values that scores (m,) stand for."""
+        known = np.flatnonzero(np.isfinite(self.y))
+        known = known[np.argsort(self.y[known], kind="stable")]
+        with np.errstate(over="ignore", invalid="ignore"):
+            values: Floats = np.interp(scores, self.scores[known], self.y[known])
+        return values
 
 
-def scalar(history: History, rows: Ints, rng: Generator) -> Floats:
-    """Objectives of these trials as one number (n,): of several, under weights drawn for this trial (ParEGO)."""
-    Y = history.Y[rows]
-    if Y.shape[1] == 1:
-        return Y[:, 0]
-    from trimtab.search.gp._outputs import scalarised
+@dataclass(frozen=True)
+class Results:
+    """What trials have shown, oldest first: X (n, d), Y (n, m) with nan for no value, C (n, k), how far they came."""
 
-    y, _ = scalarised(Y, rng)
-    return y
+    space: Space
+    X: Floats
+    Y: Floats
+    C: Floats
+    level: Floats
+
+    @classmethod
+    def of(cls, history: History, *, running: bool = False) -> Results:
+        """Those that ended or pause; running: also the last reports of those that run."""
+        rows, Y = np.flatnonzero(history.state != State.RUNNING), history.Y
+        if running and not history.constraints:
+            Y = Y.copy()
+            more = np.flatnonzero(history.state == State.RUNNING)
+            for row in more.tolist():
+                Y[row] = _last(history, int(history.numbers[row]))
+            rows = np.sort(np.concatenate([rows, more[np.isfinite(Y[more]).all(axis=1)]]))
+        level = reached(history.state[rows], history.level[rows])
+        return cls(history.space, history.X[rows], Y[rows], history.C[rows], level)
+
+    @property
+    def known(self) -> int:
+        """How many have a value."""
+        return int(np.isfinite(self.Y).all(axis=1).sum())
+
+    def table(self, rng: Generator, most: int, *, levels: bool) -> Table:
+        """Several objectives become one by weights from rng (ParEGO); levels: whether those reached are a feature."""
+        y = self.Y[:, 0]
+        if self.Y.shape[1] > 1:
+            from trimtab.search.gp._outputs import scalarised
+
+            y, _ = scalarised(self.Y, rng)
+        y = np.where(np.isfinite(y), y, np.nan)
+        rows = useful(y, most)
+        y, X, C = y[rows], self.X[rows], self.C[rows]
+        level = self.level[rows] if levels else np.zeros(len(rows))
+        broken = violation(C)
+        feasible = np.isfinite(y) & ~(broken > 0)
+        order = np.lexsort((np.where(feasible, y, broken), ~feasible))
+        order = order[np.isfinite(y[order])]
+        coder = Coder(self.space, _ranks(self.space, X, y), bool(level.any()))
+        return Table(coder, X, coder.features(X, level), y, C, order, feasible, normal_scores(y))
+
+
+def _last(history: History, trial: int) -> Floats:
+    """The newest report (m,) of each objective; nan where there is none."""
+    curve = history.reports(trial)
+    out = np.full(len(history.objectives), np.nan)
+    if len(curve):
+        row = int(np.argmax(curve.step))
+        for j, name in enumerate(history.objectives):
+            if name in curve.metrics:
+                out[j] = history.sign(name) * curve.metrics[name][row]
+    return out
+
+
+def normal_scores(values: Floats) -> Floats:
+    """Of n values the i-th smallest becomes the (i - ½)/n quantile of a standard normal; nan counts as the largest.
+
+    Order is all a tree needs, and one diverged run then costs nothing, and what is best stands apart however small its
+    lead. Equal values stay equal.
+    """
+    filled = np.where(np.isnan(values), np.inf, values)
+    ordered = np.sort(filled)
+    first, last = np.searchsorted(ordered, filled), np.searchsorted(ordered, filled, side="right")
+    return quantile(0.5 * (first + last) / len(values))
 
 
 def useful(y: Floats, most: int) -> Ints:
@@ -145,11 +213,6 @@ def reached(state: NDArray[np.int8], level: Floats) -> Floats:
     top, low = float(np.nanmax(far)), float(far[cut].min())
     place: Floats = np.where(cut, (far - top) / ((top - low) or 1.0), 0.0)
     return place
-
-
-def ended(history: History) -> Ints:
-    """Trials that run no more, or pause."""
-    return np.flatnonzero(history.state != State.RUNNING)
 
 
 def running(history: History) -> Floats:
