@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-LITTLE = 1e-3  # of a standard deviation of the (transformed) objective
+LITTLE = 0.02  # of a standard deviation of the (transformed) objective
 A_COLUMN, AND, MOST = 4, 10, 200  # trials of the neighbourhood: so many a column, and so many, and at most so many
 STEPS = 60  # evaluations of the likelihood
 FINEST = 0.01  # of the neighbourhood: the smallest of the moves among the candidates
