@@ -61,6 +61,7 @@ class GP:
     hyper        hyperparameters of the objective's model: "map", the most probable ones; or the acquisition is averaged
                  over sets of them: "laplace", "starts", "vi" or "hmc", from the cheapest to the dearest
     acquisition  what is sought: "logei", expected improvement; "ucb"; "thompson"; or "portfolio", a random mixture
+    trust        priors that the space declares count as the results of about so many trials; 0: for random draws only
     several      of several objectives: "ehvi", expected gain in hypervolume; "nehvi", the same with what is noisy or
                  running drawn from the models; "chebyshev", the largest objective under weights drawn for each trial;
                  "linear", their sum; "parego", one model of the largest; "auto", hypervolume while that is quick. With
@@ -76,6 +77,7 @@ class GP:
     stray: int = 6
     hyper: Literal["map", "laplace", "starts", "vi", "hmc"] = "map"
     acquisition: Literal["logei", "ucb", "thompson", "portfolio"] = "logei"
+    trust: float = 10.0
     several: Literal["auto", "ehvi", "nehvi", "chebyshev", "linear", "parego"] = "auto"
     reference: Mapping[str, float] | None = None
     prefer: Mapping[str, float] | None = None
@@ -90,6 +92,8 @@ class GP:
         for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20), ("stray", 2)):
             if getattr(self, name) < least:
                 raise ValueError(f"GP({name}={getattr(self, name)}): {name} must be at least {least}.")
+        if not 0 <= self.trust < float("inf"):
+            raise ValueError(f"GP(trust={self.trust}): trust must be at least 0, and finite.")
         for name, known in (("hyper", HYPER), ("acquisition", ACQUISITION), ("several", SEVERAL)):
             if getattr(self, name) not in known:
                 raise ValueError(f"GP({name}={getattr(self, name)!r}): {name} is one of {', '.join(known)}.")
@@ -171,9 +175,10 @@ class GP:
         if several and self.several != "parego" and self.hyper == "map" and self.acquisition == "logei":
             return self._fronts(history, ask, state)
         hyper = None if self.hyper == "map" else (self.hyper, ask.rng("gp sets"))
-        key = ("gp", self.most, ask.scope, (ask.seed, ask.number) if several else None, self.hyper, ask.move)
+        asked = (ask.scope, ask.seed, ask.move, ask.number if several else None)
+        key = ("gp", self.most, self.hyper, self.trust, asked)
         rng = ask.rng("gp weights", ask.number) if several else None
-        return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng, hyper=hyper))
+        return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng, None, hyper, self.trust))
 
     def _fronts(self, history: History, ask: Ask, state: State) -> Fronts | str:
         from trimtab.search.gp._front import fronts

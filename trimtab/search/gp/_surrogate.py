@@ -24,6 +24,7 @@ from trimtab.search.gp._features import Layout, gaps_of
 from trimtab.search.gp._model import Data, Posterior, fit, prior_mode
 from trimtab.search.gp._outputs import Target, limit, scalarised, target
 from trimtab.search.gp._state import Fit, State
+from trimtab.search.gp._tilt import Tilt, tilt
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -47,6 +48,7 @@ class Surrogate:
     fit, new   the hyperparameters, and whether they were fitted for this decision
     mark       whose they are
     gain       of what the next trial is to bring: (best, mean, sd) -> values, and slopes by mean and by sd
+    tilt       what priors that the space declares add to the acquisition
     """
 
     layout: Layout
@@ -60,6 +62,7 @@ class Surrogate:
     mark: str
     weights: Floats | None = None
     gain: Rule = log_ei_slopes
+    tilt: Tilt | None = None
 
     def gaining(self, rule: Rule) -> Surrogate:
         """The same beliefs, with another gain sought."""
@@ -83,7 +86,7 @@ class Surrogate:
         for model, bound in self.limits:
             mean, variance = model.predict(features)
             out += log_below(bound, mean, np.sqrt(variance))[0]
-        return out
+        return out if self.tilt is None else out + self.tilt.slopes(features)[0]
 
     def slopes(self, features: Floats) -> tuple[Floats, Floats]:
         """The acquisition (m,), and what it changes by with each feature (m, p)."""
@@ -98,6 +101,9 @@ class Surrogate:
             value, slope_mean, slope_sd = rule(bound, mean, sd)
             out += value
             by += slope_mean[:, None] * by_mean + (0.5 * slope_sd / sd)[:, None] * by_variance
+        if self.tilt is not None:
+            value, slopes = self.tilt.slopes(features)
+            out, by = out + value, by + slopes
         return out, by
 
     def likely_feasible(self, features: Floats) -> float:
@@ -134,11 +140,12 @@ def surrogate(
     rng: Generator | None,
     among: NDArray[np.bool_] | None = None,
     hyper: tuple[Hyper, Generator] | None = None,
+    trust: float = 0.0,
 ) -> Surrogate | str:
     """The models, or in words why there are none.
 
     rng: for the weights of several objectives; among: rows to model; hyper: how sets of the objective's
-    hyperparameters are drawn, and by what; None: the most probable ones alone
+    hyperparameters are drawn, and by what; None: the most probable ones alone; trust: in declared priors, in trials
     """
     there = history.state != Ended.RUNNING
     numbers, ended = history.numbers, np.flatnonzero(there if among is None else there & among)
@@ -186,6 +193,7 @@ def surrogate(
     order = order[np.isfinite(y[order])]
     limits = list(zip(others, bounds, strict=True))
     made = Surrogate(layout, told, objective, limits, best_of(objective), X[order], fitted, new, mark, weights)
+    made = replace(made, tilt=tilt(layout, trust / max(count, 1)))
     if hyper is None or told.flat:
         return made
     from trimtab.search.gp._mixture import mixture  # which builds on this
