@@ -109,7 +109,8 @@ def test_draws_are_made_again_from_the_log() -> None:
         (p,) = CMAES(population=8).propose(history, Ask(number=number))
         history.extend([started(number, p.config or {}, p.note), ended(history, number, number)])
     CMAES(population=8).propose(history, Ask(number=6))
-    rows = state_of(history, CMAES(population=8)).pool
+    state = state_of(history, CMAES(population=8))
+    rows = state._rows(state.now(), history)
     assert len(rows) == 6
     assert not any(row.told for row in rows)
     placed = space.encode([history.config(n) for n in range(6)])
@@ -124,7 +125,7 @@ def test_what_was_changed_on_its_way_counts_as_somebody_elses() -> None:
     config = {**(p.config or {}), "x1": 0.123}
     history.extend([started(0, config, p.note), ended(history, 0, 1.0)])
     CMAES().propose(history, Ask(number=1))
-    (row,) = state_of(history).pool
+    (row,) = state_of(history)._rows(state_of(history).now(), history)
     assert row.told
     np.testing.assert_allclose(row.v, PLANE.encode([config])[0])
 
@@ -139,9 +140,9 @@ def test_a_trial_that_goes_on_replaces_its_result_while_its_generation_is_open()
     again = Event("started", {"cause": "promote", "attempt": 2}, 0, 2)
     history.extend([again, Event("ended", {"state": "finished", "values": {"loss": 2.0}, "step": 9}, 0, 2)])
     CMAES().propose(history, Ask(number=1))
-    (row,) = state_of(history).pool
-    assert row.result.y == 2.0
-    assert row.result.number == 0
+    (result,) = state_of(history).pool
+    assert result.y == 2.0
+    assert result.number == 0
 
 
 def test_strangers_count_when_they_show_something_new() -> None:
@@ -154,7 +155,8 @@ def test_strangers_count_when_they_show_something_new() -> None:
     history.extend([started(10, {"x0": 0.3, "x1": 0.3, "x2": 0.3}), ended(history, 10, -1.0)])
     CMAES().propose(history, Ask(number=11))
     assert len(state_of(history).pool) == before + 1
-    assert state_of(history).pool[-1].told
+    assert state_of(history).pool[-1].birth is None
+    assert state_of(history)._rows(state_of(history).now(), history)[-1].told
 
 
 def test_it_starts_from_the_best_of_earlier_trials() -> None:
@@ -200,7 +202,7 @@ def test_late_results_are_used() -> None:
     state = state_of(history)
     assert state.generation == 2
     assert len(state.pool) == 6
-    assert all(row.told for row in state.pool)
+    assert all(row.told for row in state._rows(state.now(), history))
 
 
 def test_failures_rank_last_and_nothing_is_learned_from_failures_alone() -> None:
@@ -324,15 +326,17 @@ def bests(method: CMAES, task: Task, trials: int, seed: int, target: float = -ma
     layout, space, out = Layout.of(task.space), task.space, [math.inf]
     model: Search = Search.start(method, layout, [])
     while len(out) <= trials and out[-1] > target:
-        rows = []
-        for number in range(len(out) - 1, len(out) - 1 + model.population):
-            birth = Birth(0, int(Ask(number=number, seed=seed).rng("cmaes", number).integers(SEED_NUMBERS)))
-            (x,), (v,) = model.draws(space, birth.seed, 1)
-            y = task.cost(space.decode(x[None])[0])
-            rows.append(
-                Row(Result(number, birth, 0, 0.0, y, np.zeros(0)), v, x[layout.choices], np.isnan(v), told=False)
-            )
-            out.append(min(out[-1], y - task.least))
+        first = len(out) - 1
+        births = [
+            Birth(0, int(Ask(number=n, seed=seed).rng("cmaes", n).integers(SEED_NUMBERS)))
+            for n in range(first, first + model.population)
+        ]
+        X = np.concatenate([model.draws(space, birth.seed, 1)[0] for birth in births])
+        V, rows = model.numbers(births), []
+        for i, config in enumerate(space.decode(X)):
+            result = Result(first + i, births[i], 0, 0.0, task.cost(config), np.zeros(0))
+            rows.append(Row(result, V[i], X[i, layout.choices], np.isnan(X[i, layout.numeric]), told=False))
+            out.append(min(out[-1], result.y - task.least))
         model = model.after([rows[i] for i in best_first([row.result for row in rows])], space)
     return out[1 : trials + 1]
 

@@ -106,7 +106,11 @@ class Model(Protocol):
         ...
 
     def draws(self, space: Space, seed: int, n: int) -> tuple[Floats, Floats]:
-        """The first n draws of a seed: X (n, d), inactive columns NaN, and the vectors (n, d_numeric) behind them."""
+        """The first n draws of a seed: X (n, d), inactive columns NaN, and the numbers (n, d_numeric) behind them."""
+        ...
+
+    def numbers(self, births: Sequence[Birth]) -> Floats:
+        """The numbers (n, d_numeric) behind each of these draws."""
         ...
 
     def after(self: M, rows: Sequence[Row], space: Space) -> M:
@@ -130,7 +134,8 @@ class State(Generic[M]):
     layout: Layout
     model: M | None = None  # None: no child has been drawn
     generation: int = 0
-    pool: list[Row] = field(default_factory=list)
+    pool: list[Result] = field(default_factory=list)
+    known: list[Row] = field(default_factory=list)  # draws of this generation whose results were there already
     strangers: list[tuple[Result, Floats]] = field(default_factory=list)  # that ended before the first child
     open: dict[int, Birth | None] = field(default_factory=dict)  # who runs; None: a stranger
     newest: int = -1
@@ -152,47 +157,56 @@ class State(Generic[M]):
             if birth is not None and self.model is None:
                 self.model, self.strangers = self.now(), []
         elif event.kind == "ended" and event.trial is not None:
-            again = {row.result.number: row.result.birth for row in self.pool}
             if event.trial in self.open:
                 self._learn(_result(event, self.open.pop(event.trial), history), history)
-            elif event.trial in again:  # it was paused, and its generation still waits for others
-                self._learn(_result(event, again[event.trial], history), history)
+                return self
+            for i, old in enumerate(self.pool):
+                if old.number == event.trial:  # it was paused, and its generation still waits for others
+                    self.pool[i] = _result(event, old.birth, history)
+                    self._seen(self.pool[i], history.X_all[event.trial])
         return self
 
     def _learn(self, result: Result, history: History) -> None:
         x = history.X_all[result.number]
-        better = result.tier == DONE and result.y < self.best
-        if better:
-            self.best = result.y
-        if self.layout.repeats(x):
-            self.tried.setdefault(x.tobytes(), result.number)
-            self.results[result.number] = result
+        better = self._seen(result, x)
         if self.model is None:
             self.strangers.append((result, x.copy()))
             return
-        there = [i for i, row in enumerate(self.pool) if row.result.number == result.number]
-        if there:
-            self.pool[there[0]] = self._row(self.model, result, x, history)
-        elif result.birth is not None or better:
-            self.pool += self._known(self.model, result.birth, history)
-            self.pool.append(self._row(self.model, result, x, history))
-        if len(self.pool) >= self.model.population:
-            rows = [self.pool[i] for i in best_first([row.result for row in self.pool])]
-            self.pool, self.generation = [], self.generation + 1
-            if rows[0].result.tier != FAILED:  # else there is nothing to learn
-                self.model = self.model.after(rows, history.space)
+        if result.birth is not None or better:
+            self.known += self._known(self.model, result.birth, history)
+            self.pool.append(result)
+        if len(self.pool) + len(self.known) >= self.model.population:
+            self._update(self.model, history)
 
-    def _row(self, model: M, result: Result, x: Floats, history: History) -> Row:
+    def _seen(self, result: Result, x: Floats) -> bool:
+        """Take note of a result; whether it beats all before."""
+        if self.layout.repeats(x):
+            self.tried.setdefault(x.tobytes(), result.number)
+            self.results[result.number] = result
+        better = result.tier == DONE and result.y < self.best
+        if better:
+            self.best = result.y
+        return better
+
+    def _update(self, model: M, history: History) -> None:
+        rows = [*self.known, *self._rows(model, history)]
+        rows = [rows[i] for i in best_first([row.result for row in rows])]
+        self.pool, self.known, self.generation = [], [], self.generation + 1
+        if rows[0].result.tier != FAILED:  # else there is nothing to learn
+            self.model = model.after(rows, history.space)
+
+    def _rows(self, model: M, history: History) -> list[Row]:
+        """Where the trials in the pool lay, all at once: a study of many trials is read anew in a second or two."""
         layout = self.layout
-        birth = result.birth or Birth(-1, result.number)
-        v, codes, told = x[layout.numeric], x[layout.choices], birth.born < self.generation
-        free = np.isnan(v)
-        if len(v):
-            drawn = model.draws(history.space, birth.seed, birth.row + 1)[1][-1]
-            placed = layout.placed(history.space, drawn, x)
-            agrees = free | (np.abs(placed - v) <= SAME)
-            told, v = told or not agrees.all(), np.where(agrees, drawn, v)
-        return Row(result, v, codes, free, told)
+        births = [result.birth or Birth(-1, result.number) for result in self.pool]
+        X = history.X_all[[result.number for result in self.pool]]
+        V, codes = X[:, layout.numeric], X[:, layout.choices]
+        free = np.isnan(V)
+        drawn = model.numbers(births)
+        agrees = free | (np.abs(layout.placed(history.space, drawn, X) - V) <= SAME)
+        told = (np.array([birth.born for birth in births]) < self.generation) | ~agrees.all(axis=1)
+        V = np.where(agrees, drawn, V)
+        return [Row(*row) for row in zip(self.pool, V, codes, free, told.tolist(), strict=True)]
 
     def _known(self, model: M, birth: Birth | None, history: History) -> list[Row]:
         """Draws that were passed over because their results are known already. They count as they would have, had they

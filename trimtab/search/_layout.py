@@ -75,13 +75,13 @@ class Layout:
         X[:, self.choices] = codes
         return X if self.plain else space.snap(X)
 
-    def placed(self, space: Space, v: Floats, x: Floats) -> Floats:
-        """Where what v (d_numeric,) decodes to would be encoded, next to the labels of x (d,)."""
+    def placed(self, space: Space, V: Floats, X: Floats) -> Floats:
+        """Where what numbers V (n, d_numeric) decode to would be encoded, next to the labels of X (n, d)."""
         if self.plain:
-            return v
-        X = np.where(np.isnan(x), self.middle, x)[None]
-        X[:, self.numeric] = v
-        placed: Floats = space.snap(X)[0, self.numeric]
+            return V
+        filled = np.where(np.isnan(X), self.middle, X)
+        filled[:, self.numeric] = V
+        placed: Floats = space.snap(filled)[:, self.numeric]
         return placed
 
 

@@ -29,7 +29,7 @@ from trimtab._blas import one_thread
 from trimtab._random import rng_for
 from trimtab.parts.normal import cdf, quantile
 from trimtab.protocol import TRAITS, Ask, Proposal
-from trimtab.search._generation import Result, Row, State, best_first, children
+from trimtab.search._generation import Birth, Result, Row, State, best_first, children
 from trimtab.search._layout import Layout
 from trimtab.search.random import RandomSearch
 
@@ -132,10 +132,16 @@ class Cloud:
             return f"by the labels of the best{where}"
         return f"drawn within {float(self.spread.mean()):.2g} of the mean of the best{where}"
 
-    def draws(self, space: Space, seed: int, n: int) -> tuple[Floats, Floats]:
-        U = rng_for(seed, "numbers").random((n, len(self.mean)))
+    def numbers(self, births: Sequence[Birth]) -> Floats:
+        return self._at(np.array([rng_for(b.seed, "numbers").random((b.row + 1, len(self.mean)))[-1] for b in births]))
+
+    def _at(self, U: Floats) -> Floats:
+        """Normal numbers, cut off at 0 and 1, from uniform ones (n, d_numeric)."""
         low, high = cdf(-self.mean / self.spread), cdf((1.0 - self.mean) / self.spread)
-        V = np.clip(self.mean + self.spread * quantile(low + U * (high - low)), 0.0, 1.0)
+        return np.clip(self.mean + self.spread * quantile(low + U * (high - low)), 0.0, 1.0)
+
+    def draws(self, space: Space, seed: int, n: int) -> tuple[Floats, Floats]:
+        V = self._at(rng_for(seed, "numbers").random((n, len(self.mean))))
         U = rng_for(seed, "labels").random((n, len(self.q)))
         codes = np.minimum((U[:, :, None] >= np.cumsum(self.q, axis=1)).sum(axis=2), self.layout.sizes - 1)
         return self.layout.rows(space, V, codes), V

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab._random import rng_for
-from trimtab.search._generation import Result, Row, best_first
+from trimtab.search._generation import Birth, Result, Row, best_first
 from trimtab.search._layout import Layout
 from trimtab.search.cmaes import _gaussian, _labels
 from trimtab.search.cmaes._gaussian import Gaussian
@@ -67,6 +67,11 @@ class Search:
         if not len(self.layout.numeric):
             return f"by the labels that did well{where}"
         return f"drawn within {float(self.gaussian.spread.mean()):.2g} of its mean{where}"
+
+    def numbers(self, births: Sequence[Birth]) -> Floats:
+        d = len(self.layout.numeric)
+        Z = [rng_for(b.seed, "normal").standard_normal((b.row + 1, d))[-1] for b in births]
+        return np.clip(self.gaussian.at(np.array(Z)), 0.0, 1.0)
 
     def draws(self, space: Space, seed: int, n: int) -> tuple[Floats, Floats]:
         layout = self.layout
