@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
-_ROOT_HALF = sqrt(0.5)
+ROOT_HALF = sqrt(0.5)
 _SMALLEST = 1e-300  # stands for a mass that underflowed; its log is -690
 
 _STEP, _END = 1 / 128, 6.5  # of the quantile's table, which is small enough to stay in the processor's nearest cache
@@ -21,12 +21,12 @@ _STEP, _END = 1 / 128, 6.5  # of the quantile's table, which is small enough to 
 
 def below(x: float) -> float:
     """P(N(0, 1) <= x): cdf of one value."""
-    return 0.5 * erfc(x * -_ROOT_HALF)
+    return 0.5 * erfc(x * -ROOT_HALF)
 
 
 def cdf(x: Floats) -> Floats:
     """P(N(0, 1) <= x), accurate in the left tail."""
-    scaled = (x * -_ROOT_HALF).ravel().tolist()
+    scaled = (x * -ROOT_HALF).ravel().tolist()
     return 0.5 * np.array([erfc(v) for v in scaled]).reshape(x.shape)
 
 

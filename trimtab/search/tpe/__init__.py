@@ -7,9 +7,9 @@ Source  Bergstra et al., Algorithms for Hyper-Parameter Optimization, NeurIPS 20
         constraints: Watanabe & Hutter, c-TPE, IJCAI 2023.
 Takes   Everything. Running trials count as bad (constant liar); stopped and paused trials rank after finished ones,
         by how far they got; infeasible ones after these, by how much they violate; failed ones are the worst.
-Cost    O(candidates · d · min(n, 2048)) an ask and O(d log n) per new trial.
+Cost    O(candidates · d · min(n, 512)) an ask and O(d log n) per new trial.
 Leaves  the papers in this: in a conditional space the parameters that occur together form a group, and groups are
-        modelled side by side, those with choices under a heavier prior; beyond 2048 bad trials a thinned, evenly
+        modelled side by side, those with choices under a heavier prior; beyond 512 bad trials a thinned, evenly
         spread part of them stands for all.
 """
 
@@ -60,7 +60,7 @@ class TPE:
     kernels: Literal["joint", "independent"] = "joint"
 
     name: ClassVar[str] = "tpe"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = False

@@ -12,10 +12,10 @@ Source  Kernels and the neighbour rule for bandwidths: Bergstra et al., Algorith
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Collection, Sequence
 from functools import reduce
-from math import ceil, log, log1p, pi
+from math import ceil, erfc, log, log1p, pi
 from operator import add as plus
 
 import numpy as np
@@ -23,6 +23,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from trimtab.parts import normal
+from trimtab.parts.normal import ROOT_HALF
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -34,6 +35,7 @@ TABLED = 64  # columns of at most so many values are integrated over their cells
 PRIOR = -1  # the prior's number in the sorted columns: its centre is a neighbour like any other
 KEPT = 4096  # tables of cells kept at most
 SINGLY = 64  # up to so many coefficients are computed in plain floats, which for a new trial takes half the time
+HUGE = 600.0  # no log of a kernel may be larger, if it is to be a float's
 _HALF_LOG_2PI = 0.5 * log(2 * pi)
 
 
@@ -100,6 +102,14 @@ def _grown(old: Floats, *shape: int) -> Floats:
     return new
 
 
+def _place(values: list[float], who: list[int], value: float, number: int) -> int:
+    """Where (value, number) stands, or would: equal values are in the order of their numbers."""
+    p = bisect_left(values, value)
+    if p < len(values) and values[p] == value:
+        p = bisect_left(who, number, p, bisect_right(values, value, p))
+    return p
+
+
 class Parzen:
     """A mixture of one kernel per observation and the prior: N(mid, range) truncated, or uniform categories.
 
@@ -110,8 +120,9 @@ class Parzen:
     def __init__(self, layout: Layout, *, floor: float, prior_weight: float) -> None:
         self.layout, self.floor, self.prior_weight = layout, floor, prior_weight
         self.few = max(FEW, ceil(floor**-0.5) - 2)
+        self.wide = len(layout.ordered) * (1.0 - log(floor)) + len(layout.choices) * 10.0 > HUGE
         self.numbers: list[int] = []
-        self.sorted: dict[int, list[tuple[float, int]]] = {j: [(0.5, PRIOR)] for j in layout.ordered}
+        self.sorted: dict[int, tuple[list[float], list[int]]] = {j: ([0.5], [PRIOR]) for j in layout.ordered}
         self._room(16)
         self.Z[0], self.shape[0] = np.where(np.isin(np.arange(layout.d), layout.ordered), 0.5, -1.0), np.nan
         ordered = np.array(layout.ordered, np.int64)
@@ -165,26 +176,23 @@ class Parzen:
         self._shift(at + 1, 1)
         self.numbers.insert(at, number)
         self._begin(at + 1, z)
-        values, low = z.tolist(), 0.999 * self.floor  # sums of gaps are rounded
-        for j, column in self.sorted.items():
-            value = values[j]
-            here = (value, number)
-            p = bisect_left(column, here)
-            column.insert(p, here)
-            last = len(column) - 1
-            left = value - column[p - 1][0] if p else 0.0
-            right = column[p + 1][0] - value if p < last else 0.0
+        row, low = z.tolist(), 0.999 * self.floor  # sums of gaps are rounded
+        for j, (values, who) in self.sorted.items():
+            value = row[j]
+            p, last = _place(values, who, value, number), len(values)
+            left = value - values[p - 1] if p else 0.0
+            right = values[p] - value if p < last else 0.0
             gaps[j, number] = left if left > right else right
             if p:
-                before, who = column[p - 1]
-                outer = before - column[p - 2][0] if p > 1 else 0.0
+                outer = values[p - 1] - values[p - 2] if p > 1 else 0.0
                 if outer > low or left + right > low:
-                    gaps[j, who] = left if left > outer else outer
+                    gaps[j, who[p - 1]] = left if left > outer else outer
             if p < last:
-                after, who = column[p + 1]
-                outer = column[p + 2][0] - after if p + 1 < last else 0.0
+                outer = values[p + 1] - values[p] if p + 1 < last else 0.0
                 if outer > low or left + right > low:
-                    gaps[j, who] = right if right > outer else outer
+                    gaps[j, who[p]] = right if right > outer else outer
+            values.insert(p, value)
+            who.insert(p, number)
 
     def _begin(self, row: int | slice, z: Floats) -> None:
         """A row's choices, which never change; its bandwidths are still unknown."""
@@ -196,23 +204,21 @@ class Parzen:
 
     def _take_out(self, number: int, gaps: Gaps) -> None:
         at = bisect_left(self.numbers, number)
-        values, low = self.Z[at + 1].tolist(), 0.999 * self.floor
-        for j, column in self.sorted.items():
-            p = bisect_left(column, (values[j], number))
-            del column[p]
+        row, low = self.Z[at + 1].tolist(), 0.999 * self.floor
+        for j, (values, who) in self.sorted.items():
+            p = _place(values, who, row[j], number)
+            del values[p], who[p]
             gaps.pop((j, number), None)
-            last = len(column) - 1
-            between = column[p][0] - column[p - 1][0] if 0 < p <= last else 0.0
+            last = len(values) - 1
+            between = values[p] - values[p - 1] if 0 < p <= last else 0.0
             if p:
-                before, who = column[p - 1]
-                outer = before - column[p - 2][0] if p > 1 else 0.0
+                outer = values[p - 1] - values[p - 2] if p > 1 else 0.0
                 if outer > low or between > low or p > last:
-                    gaps[j, who] = between if between > outer else outer
+                    gaps[j, who[p - 1]] = between if between > outer else outer
             if p <= last:
-                after, who = column[p]
-                outer = column[p + 1][0] - after if p < last else 0.0
+                outer = values[p + 1] - values[p] if p < last else 0.0
                 if outer > low or between > low or not p:
-                    gaps[j, who] = between if between > outer else outer
+                    gaps[j, who[p]] = between if between > outer else outer
         self._shift(at + 1, -1)
         del self.numbers[at]
 
@@ -243,7 +249,7 @@ class Parzen:
             if shape.item(3 * at) == s:
                 continue
             z = Z.item(at)
-            below, above = normal.below(z / -s), normal.below((1.0 - z) / -s)
+            below, above = 0.5 * erfc(z / -s * -ROOT_HALF), 0.5 * erfc((1.0 - z) / -s * -ROOT_HALF)
             mass = 1.0 - below - above
             shape[3 * at], shape[3 * at + 1], shape[3 * at + 2] = s, below, mass
             p = places[j]
@@ -273,14 +279,14 @@ class Parzen:
         self.numbers = numbers.tolist()
         self._begin(slice(1, n + 1), Z)
         if not n or not self.sorted:
-            self.sorted = {j: [(0.5, PRIOR)] for j in self.layout.ordered}
+            self.sorted = {j: ([0.5], [PRIOR]) for j in self.layout.ordered}
             return
         rows, dims, gaps = [], [], []
         for j in self.layout.ordered:
             values, who = np.append(Z[:, j], 0.5), np.append(numbers, PRIOR)
             by = np.lexsort((who, values))
             values, who = values[by], who[by]
-            self.sorted[j] = list(zip(values.tolist(), who.tolist(), strict=True))
+            self.sorted[j] = values.tolist(), who.tolist()
             steps = np.diff(values)
             gap = np.maximum(np.append(0.0, steps), np.append(steps, 0.0))
             inside = by < n
@@ -340,36 +346,32 @@ class Parzen:
         share = self.prior_weight / (len(self.numbers) + 1)
         return log1p(1.0 / share), float(np.log(share / (1.0 + self.layout.k * share)).sum())
 
+    def _even(self) -> Floats:
+        """Weights (n + 1,), prior first, when all observations count alike."""
+        return np.append(self.prior_weight, np.ones(len(self.numbers)))
+
     def log_density(self, features: Floats, weights: Floats | None = None) -> Floats:
         """(m, F) -> (m,) log densities. weights (n + 1,), prior first; None: prior_weight, then 1 each."""
-        n, layout, apart = len(self.numbers), self.layout, 0.0
+        n, layout = len(self.numbers), self.layout
+        apart: float | Floats = 0.0
         if len(layout.k):
             match, apart = self._match()
             features = features * np.where(layout.is_choice, match, 1.0)
         logs = np.matmul(features, self.W[: n + 1].T)
         if len(layout.k):  # the prior's categories are uniform
             logs[:, 0] -= layout.log_sizes + apart
-        if weights is None:
-            if self.prior_weight != 1.0:
-                logs[:, 0] += log(self.prior_weight)
-            apart -= log(n + self.prior_weight)
-        else:
-            logs += np.log(weights / weights.sum())
-        top = np.maximum.reduce(logs, axis=1)
-        logs -= top[:, None]
-        np.exp(logs, out=logs)
-        out: Floats = np.add.reduce(logs, axis=1)
-        np.log(out, out=out)
-        out += top
-        out += apart
+        weights = self._even() if weights is None else weights
+        weights = weights / weights.sum()
+        if self.wide:  # else no kernel is too large for a float, and the prior is never too small for one
+            top = np.maximum.reduce(logs, axis=1)
+            logs, apart = logs - top[:, None], top + apart
+        out: Floats = np.log(np.matmul(np.exp(logs, out=logs), weights)) + apart
         return out
 
     def sample(self, rng: Generator, m: int, weights: Floats | None = None) -> Floats:
         """(m, d) draws. weights as in log_density."""
         n, layout = len(self.numbers), self.layout
-        if weights is None:
-            weights = np.ones(n + 1)
-            weights[0] = self.prior_weight
+        weights = self._even() if weights is None else weights
         U = rng.random((m, layout.d + 1))
         total = weights.cumsum()
         which = total.searchsorted(U[:, 0] * total[-1], "right")

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 Floats = NDArray[np.float64]
 Entry = tuple[int, float, float, int]  # tier, within, value, number: sorts as section 2.2 ranks
 DONE, CUT, INFEASIBLE, FAILED = range(4)  # tiers of section 2.2: finished, stopped or paused, infeasible, failed
-CAP = 2048  # beyond it only every 2nd, 4th … of the bad trials stays in the density: an ask costs the same at 1e5
+CAP = 512  # beyond it only every 2nd, 4th … of the bad trials stays in the density: an ask costs the same at 1e5, and
+# regret at 600 and 900 trials of six fixtures is as low as with 2048; with 128 it is half as large again
 CAUTION = 3.0  # times the prior's weight where choices open branches: a branch is judged by trials whose own settings
 # were poor, and with weight 1 one in four runs never came back to the best branch (benchmarks/tpe_quality.py)
 SPREAD = 0x9E3779B1  # odd; scatters the trials that stay evenly over the numbers, with no regard to parity
@@ -88,6 +89,7 @@ class Group:
         self.held, self.broken = [new() for _ in range(constraints)], [new() for _ in range(constraints)]
         self.weighed: Floats | None = None
         self.stale = True  # the weights, that is
+        self.upset = True  # who is good
         self.limits: dict[int, tuple[bool, ...]] = {}
 
     @property
@@ -102,7 +104,9 @@ class Group:
             if len(old.y) == 1:
                 at = bisect_left(self.order, _entry(old, number))
                 del self.order[at]
-                self.stale |= at <= len(self.good_ones)
+                self._changed(at)
+            else:
+                self.upset = True
 
     def learn(self, number: int, result: Result) -> None:
         self.forget(number)
@@ -113,21 +117,30 @@ class Group:
             entry = _entry(result, number)
             at = bisect_left(self.order, entry)
             self.order.insert(at, entry)
-            self.stale |= at <= len(self.good_ones)
+            self._changed(at)
+        else:
+            self.upset = True
+
+    def _changed(self, at: int) -> None:
+        """Something has come to this place in the order, or gone from it."""
+        self.stale |= at <= len(self.good_ones)
+        self.upset |= at < len(self.good_ones)
 
     def unsee(self, number: int) -> None:
         """Take a trial out of the densities, because its configuration has changed (define by run)."""
         if number in self.good_ones:
             self.good.update([], [number], np.empty((0, len(self.columns))))
             self.good_ones -= {number}
+            self.upset = True
         if number in self.bad_ones:
             self.bad.update([], [number], np.empty((0, len(self.columns))))
             self.bad_ones.discard(number)
 
     def resort(self, touched: set[int], X: Floats) -> None:
         """Bring both densities up to date after the trials in `touched` have started or ended."""
-        good = frozenset(self._best(min(ceil(self.settings.share * self.n), self.settings.most)))
-        if good != self.good_ones:
+        size, good = min(ceil(self.settings.share * self.n), self.settings.most), self.good_ones
+        if self.upset or size != len(good):
+            good, self.upset = frozenset(self._best(size)), False
             touched |= good ^ self.good_ones
         halvings = max(0, ((len(self.results) + len(self.pending)) // CAP).bit_length())
         if halvings != self.halvings:
@@ -139,7 +152,8 @@ class Group:
             self.good_ones, self.stale = good, True
         add, drop = [], []
         for t in sorted(touched):
-            here = (t in self.results or t in self.pending) and t not in good and stays(t, halvings)
+            ended = t in self.results and t not in good and stays(t, halvings)
+            here = ended or t in self.pending
             if here and t not in self.bad_ones:
                 add.append(t)
             elif not here and t in self.bad_ones:
