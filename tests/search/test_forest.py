@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import trimtab as tt
 from benchmarks.fixtures import BRANIN_CAT, BRANIN_CON, ZDT1, Task, drive, ended, regret, started
 from trimtab.history import History
 from trimtab.log import Event
@@ -16,9 +17,11 @@ from trimtab.parts.pareto import hypervolume
 from trimtab.protocol import Ask, Proposal, Searcher
 from trimtab.search.forest import Forest
 from trimtab.search.forest._pool import Seen, marks
+from trimtab.search.forest._repeats import Runs
 from trimtab.search.forest._table import normal_scores, useful
 from trimtab.search.random import RandomSearch
 from trimtab.space import Choice, Float, Int, Permutation, Simplex, Space, Subset
+from trimtab.storage import Memory
 
 PLANE = Space({"x": Float(0, 1), "y": Float(0, 1)})
 SPACE = Space({"x": Float(0, 1), "n": Int(1, 9), "c": Choice(["a", "b", "c"])})
@@ -216,6 +219,47 @@ def test_a_full_table_takes_the_best_the_newest_and_some_of_the_rest() -> None:
 def test_settings_are_checked(settings: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         Forest(**settings)
+
+
+# ── noisy objectives ─────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_runs_of_a_configuration_are_found_and_averaged() -> None:
+    X = np.array([[0.1], [0.2], [0.1], [0.3], [0.1]])
+    runs = Runs.among(X, np.array([1.0, 5.0, 3.0, 4.0, np.nan]))
+    assert runs.first.tolist() == [0, 1, 3]
+    assert runs.means.tolist() == [2.0, 5.0, 2.0, 4.0, 2.0]
+    assert runs.next(5, 1) is None  # one repeat at a time
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "due"),
+    [
+        ([0, 1, 2], [3.0, 1.0, 2.0], (1, 1)),  # the best of the first runs runs again
+        ([0, 1, 2, 1], [3.0, 1.0, 2.0, 9.0], (1, 2)),  # no rival was better in its first run: it earns another
+        ([0, 1, 2, 1, 3], [3.0, 1.0, 2.0, 9.0, 0.5], (4, 1)),  # a rival was
+        ([0, 1, 2, 1, 3, 3], [3.0, 1.0, 2.0, 9.0, 0.5, 0.6], (4, 2)),  # and is the incumbent now
+        ([0, 1, 2, 1, 1, 1], [3.0, 1.0, 2.0, 1.0, 1.0, 1.0], None),  # half of all trials are new ones
+        ([0, 1], [3.0, np.inf], (0, 1)),  # what failed is no rival
+        ([0, 1, 2, 3, 0, 0], [1.0, 9.0, 9.0, 9.0, 1.0, 1.0], None),  # three runs are enough
+    ],
+)
+def test_who_runs_once_more(X: list[int], y: list[float], due: tuple[int, int] | None) -> None:
+    assert Runs.among(np.array(X, float)[:, None], np.array(y)).next(3, 2) == due
+
+
+def test_good_configurations_are_run_again_with_seeds_that_all_share() -> None:
+    noise = np.random.default_rng(0)
+    forest = Forest(startup=5, trees=10, candidates=64, repeats=3)
+    study = tt.Study("noisy", {"x": Float(0, 1)}, searcher=forest, duplicates="allow", seed=0, storage=Memory())
+    study.optimize(lambda trial: (trial["x"] - 0.3) ** 2 + 0.1 * noise.standard_normal(), trials=40)
+    runs: dict[float, list[int]] = {}
+    for trial in study.trials:
+        runs.setdefault(trial.config["x"], []).append(trial.seed)
+    most = max(runs.values(), key=len)
+    assert len(most) == len(set(most)) == 3
+    assert all(seeds == most[: len(seeds)] for seeds in runs.values())
+    assert len(runs) >= 20
 
 
 # ── it finds things ──────────────────────────────────────────────────────────────────────────────────────────────

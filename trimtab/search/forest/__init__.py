@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab._blas import one_thread
+from trimtab._random import seed_for
 from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.search.designs import LatinHypercube
@@ -46,6 +47,8 @@ class Forest:
     random      one proposal in 1/random is a random draw
     candidates  configurations that are looked at for each proposal
     most        trials in a model: beyond it the best, the newest and an even part of the rest
+    repeats     runs that a good configuration gets, each with another seed, where results are noisy; more than 1 is for
+                studies of one objective with duplicates="allow"
     """
 
     startup: int = 10
@@ -54,6 +57,7 @@ class Forest:
     random: float = 0.2
     candidates: int = 1000
     most: int = 2000
+    repeats: int = 1
 
     name: ClassVar[str] = "forest"
     revision: ClassVar[int] = 1
@@ -62,7 +66,7 @@ class Forest:
     reads_time: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name, least in (("startup", 2), ("trees", 2), ("candidates", 16), ("most", 20)):
+        for name, least in (("startup", 2), ("trees", 2), ("candidates", 16), ("most", 20), ("repeats", 1)):
             if getattr(self, name) < least:
                 raise ValueError(f"Forest({name}={getattr(self, name)}): {name} must be at least {least}.")
         if not 0 < self.share <= 1:
@@ -71,10 +75,33 @@ class Forest:
             raise ValueError(f"Forest(random={self.random}): random must be from 0 to 1.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
-        if not history.space.d:
+        if not history.space.d or not history.objectives:
             return RandomSearch().propose(history, ask)
-        results = Results.of(history)
-        if results.known < self.startup or not history.objectives:
+        if self.repeats > 1 and history.definitions[-1].get("duplicates") == "allow" and len(history.objectives) == 1:
+            return self._intensified(history, ask)
+        return self._new(history, ask, Results.of(history))
+
+    def _intensified(self, history: History, ask: Ask) -> list[Proposal]:
+        """One more run of a good configuration, if one is due, and new ones. The k-th runs of all share a seed."""
+        from trimtab.search.forest._repeats import Runs, averaged
+
+        def seeded(proposal: Proposal, k: int) -> Proposal:
+            return replace(proposal, seed=seed_for(ask.seed, ask.scope, "forest run", k))
+
+        runs, out = Runs.of_history(history), list[Proposal]()
+        due = runs.next(self.repeats, self.startup)
+        if due is not None:
+            row, k = due
+            text: dict[str, JSON] = {"text": f"run {k + 1} of the configuration of trial {int(history.numbers[row])}"}
+            out.append(seeded(Proposal(history.space.decode(history.X[row : row + 1])[0], why=text), k))
+        if ask.n > len(out):
+            rest = replace(ask, n=ask.n - len(out), number=ask.number + len(out))
+            results = averaged(Results.of(history), runs, history)
+            out += [seeded(p, 0) for p in self._new(history, rest, results)]
+        return out
+
+    def _new(self, history: History, ask: Ask, results: Results) -> list[Proposal]:
+        if results.known < self.startup:
             text: dict[str, JSON] = {"text": f"one of the first {self.startup}, spread evenly over the space"}
             return [replace(p, why=text) for p in LatinHypercube(size=self.startup).propose(history, ask)]
         with one_thread():
