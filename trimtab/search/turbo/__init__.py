@@ -28,6 +28,7 @@ from trimtab.history import State
 from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.search.designs import LatinHypercube
+from trimtab.search.gp import _middle as middle
 from trimtab.search.random import RandomSearch
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ Floats = NDArray[np.float64]
 class Turbo:
     """Models the neighbourhood of the best trial, which grows with success and shrinks with failure.
 
-    startup     trials with a value before a region's first model; 0: two a column, at least 5 and at most 20
+    startup     trials with a value before a region's first model; the first of a study is in the middle of the space
     candidates  configurations that are looked at for each proposal
     starts      of these, so many are improved along the model's slopes
     most        trials in a model
@@ -53,7 +54,7 @@ class Turbo:
     losses      failures in a row that halve them; 0: one a column, at least 4 and at most 20
     """
 
-    startup: int = 0
+    startup: int = 10
     candidates: int = 512
     starts: int = 4
     most: int = 1000
@@ -70,7 +71,7 @@ class Turbo:
     reads_time: ClassVar[bool] = False
 
     def __post_init__(self) -> None:
-        for name, low in (("startup", 0), ("candidates", 16), ("starts", 1), ("most", 20), ("wins", 1), ("losses", 0)):
+        for name, low in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20), ("wins", 1), ("losses", 0)):
             if getattr(self, name) < low:
                 raise ValueError(f"Turbo({name}={getattr(self, name)}): {name} must be at least {low}.")
         if not 0 < self.least <= self.first <= self.widest:
@@ -90,16 +91,17 @@ class Turbo:
         from trimtab.search.turbo._region import Region, Rules
 
         d = history.space.d
-        startup = self.startup or min(max(2 * d, 5), 20)
         losses = self.losses or min(max(d, 4), 20)
-        rules = Rules(startup, self.first, self.least, self.widest, self.wins, losses)
+        rules = Rules(self.startup, self.first, self.least, self.widest, self.wins, losses)
         return history.fold(("turbo", rules), lambda: Region(rules), Region.step)
 
     def _first(self, history: History, ask: Ask, region: Region) -> list[Proposal]:
-        startup = region.rules.startup
-        text: dict[str, JSON] = {"text": f"one of the first {startup} of region {region.number}, spread evenly"}
-        design = LatinHypercube(size=startup).propose(history, ask)
-        return [replace(p, why=text, note={"turbo": region.number}) for p in design]
+        text: dict[str, JSON] = {"text": f"one of the first {self.startup} of region {region.number}, spread evenly"}
+        design = list(LatinHypercube(size=self.startup).propose(history, ask))
+        found = [replace(p, why=text, note={"turbo": region.number}) for p in design]
+        if ask.number == 0:
+            found[0] = replace(middle(history.space, ask), note={"turbo": 0})
+        return found
 
     def _model(self, history: History, ask: Ask, region: Region) -> list[Proposal]:
         from trimtab.search.gp._acquire import Seen  # scipy comes with it
