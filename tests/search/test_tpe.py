@@ -64,6 +64,37 @@ def test_starts_at_random_and_says_so() -> None:
     assert isinstance(model.why["score"], float)
 
 
+def test_several_objectives_start_evenly_and_prefer_who_adds_most() -> None:
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history = History.empty(space, ["a", "b"])
+    first = configs(history, Ask(number=0, n=10))
+    for name in "xy":
+        assert sorted(int(10 * c[name]) for c in first) == list(range(10))
+    front = [(0.0, 1.0), (0.5, 0.5), (0.49, 0.51), (1.0, 0.0)]
+    for number in range(40):
+        values = front[number] if number < 4 else (2.0 + number, 2.0 + number)
+        history.extend([started(number, {"x": number / 40, "y": 0.5}), ended(history, number, values)])
+    TPE().propose(history, Ask(number=40))
+    state = history.fold(("tpe", TPE()), lambda: pytest.fail("cold"), _state.State.step)
+    weights = state.groups[0].weights()
+    assert sorted(state.groups[0].good_ones) == [0, 1, 2, 3]
+    assert weights is not None
+    assert weights[0] == pytest.approx(weights[1:].mean())
+    assert weights[1:].max() == 1.0
+    assert weights[2:4].max() < weights[[1, 4]].min()
+
+
+@pytest.mark.parametrize("odd", [math.inf, -math.inf, 1e308, -1e308])
+def test_odd_values_of_several_objectives_are_no_trouble(odd: float) -> None:
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    history, rng = History.empty(space, ["a", "b", "c"]), np.random.default_rng(0)
+    for number in range(40):
+        values = [odd if number % 5 == 0 else -odd if number % 7 == 0 else rng.random(), *rng.random(2)]
+        (config,) = configs(history, Ask(number=number))
+        space.check(config)
+        history.extend([started(number, config), ended(history, number, values)])
+
+
 def test_proposals_are_inside() -> None:
     for config in configs(filled(60), Ask(number=60, n=50)):
         SPACE.check(config)

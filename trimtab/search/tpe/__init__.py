@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 from trimtab._blas import one_thread
 from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
+from trimtab.search.designs import LatinHypercube
 from trimtab.search.random import RandomSearch
 from trimtab.search.tpe._acquire import candidates
 from trimtab.search.tpe._groups import groups_of
@@ -43,8 +44,8 @@ REDRAWS = 10  # rounds of candidates before a space whose rules reject them all 
 class TPE:
     """Samples where good trials are dense and bad ones are not.
 
-    startup       random draws before the first model
-    share, most   the best share of the trials, at most so many, count as good
+    startup       trials before the first model: random draws, with several objectives a Latin hypercube
+    share, most   the best share of the trials, at most so many, count as good; None: .15, with several objectives .1
     candidates    drawn from the good density for each proposal
     floor         smallest bandwidth, as a part of a parameter's range
     prior_weight  what the prior kernel counts for, in trials
@@ -52,7 +53,7 @@ class TPE:
     """
 
     startup: int = 10
-    share: float = 0.15
+    share: float | None = None
     most: int = 25
     candidates: int = 24
     floor: float = 0.03
@@ -60,7 +61,7 @@ class TPE:
     kernels: Literal["joint", "independent"] = "joint"
 
     name: ClassVar[str] = "tpe"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = False
@@ -68,7 +69,7 @@ class TPE:
     def __post_init__(self) -> None:
         for name, low, high in (("share", 0, 1), ("floor", 0, 1), ("prior_weight", 0, float("inf"))):
             value = getattr(self, name)
-            if not low < value <= high:
+            if value is not None and not low < value <= high:
                 bound = f" and at most {high}" if high == 1 else ""
                 raise ValueError(f"TPE({name}={value}): {name} must be above {low}{bound}.")
         for name in ("startup", "most", "candidates"):
@@ -81,10 +82,17 @@ class TPE:
         space = history.space
         state: State = history.fold(("tpe", self), lambda: self._fresh(history), State.step)
         if state.n < self.startup or not space.d:
-            first: dict[str, JSON] = {"text": f"one of the first {self.startup} draws at random"}
-            return [Proposal(p.config, why=first) for p in RandomSearch().propose(history, ask)]
+            return self._first(history, ask)
         with one_thread():
             return self._model(history, ask, state)
+
+    def _first(self, history: History, ask: Ask) -> list[Proposal]:
+        """Random draws; with several objectives, where the first trials decide how wide a front is, spread evenly."""
+        if len(history.objectives) > 1:
+            why: dict[str, JSON] = {"text": f"one of the first {self.startup} trials, a Latin hypercube"}
+            return [Proposal(p.config, why=why) for p in LatinHypercube(self.startup).propose(history, ask)]
+        why = {"text": f"one of the first {self.startup} draws at random"}
+        return [Proposal(p.config, why=why) for p in RandomSearch().propose(history, ask)]
 
     def _model(self, history: History, ask: Ask, state: State) -> list[Proposal]:
         space = history.space
@@ -106,10 +114,9 @@ class TPE:
         return proposals
 
     def _fresh(self, history: History) -> State:
-        k = history.C.shape[1]
         groups = groups_of(history.space, self.kernels)
         branches = self.kernels == "joint" and len(groups) > 1
-        return State([Group(columns, layout, self, k, cautious=branches) for columns, layout in groups])
+        return State([Group(columns, layout, self, history, cautious=branches) for columns, layout in groups])
 
     def _next(self, space: Space, state: State, rng: Generator) -> tuple[Floats, float | None]:
         """One configuration, encoded (d,), and the score of its candidate."""

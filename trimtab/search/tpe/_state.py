@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.log import Event
+from trimtab.parts import pareto
 from trimtab.parts.order import best_rows
 from trimtab.search.tpe._density import Layout, Parzen
 
@@ -29,6 +30,8 @@ Entry = tuple[int, float, float, int]  # tier, within, value, number: sorts as s
 DONE, CUT, INFEASIBLE, FAILED = range(4)  # tiers of section 2.2: finished, stopped or paused, infeasible, failed
 CAP = 512  # beyond it only every 2nd, 4th … of the bad trials stays in the density: an ask costs the same at 1e5, and
 # regret at 600 and 900 trials of six fixtures is as low as with 2048; with 128 it is half as large again
+SHARE, FEWER = 0.15, 0.1  # of the trials that count as good: one objective, several
+LEAST = 0.1  # weight of a good trial that adds no hypervolume
 CAUTION = 3.0  # times the prior's weight where choices open branches: a branch is judged by trials whose own settings
 # were poor, and with weight 1 one in four runs never came back to the best branch (benchmarks/tpe_quality.py)
 SPREAD = 0x9E3779B1  # odd; scatters the trials that stay evenly over the numbers, with no regard to parity
@@ -67,10 +70,11 @@ class Group:
     """Parameters that always occur together, modelled jointly on the trials that have them."""
 
     def __init__(
-        self, columns: Sequence[int], layout: Layout, settings: TPE, constraints: int, cautious: bool = False
+        self, columns: Sequence[int], layout: Layout, settings: TPE, history: History, cautious: bool = False
     ) -> None:
         self.columns = np.array(columns, np.int64)
         self.settings = settings
+        self.share = settings.share or (FEWER if len(history.objectives) > 1 else SHARE)
         self.most = np.maximum(np.array(layout.sizes, np.float64) - 1.0, 0.0) + (np.array(layout.sizes) == 0)
         self.results: dict[int, Result] = {}
         self.order: list[Entry] = []  # where there is one objective
@@ -86,7 +90,7 @@ class Group:
             return Parzen(layout, floor=settings.floor, prior_weight=self.prior_weight)
 
         self.good, self.bad, self.prior = new(), new(), new()
-        self.held, self.broken = [new() for _ in range(constraints)], [new() for _ in range(constraints)]
+        self.held, self.broken = [new() for _ in history.constraints], [new() for _ in history.constraints]
         self.weighed: Floats | None = None
         self.stale = True  # the weights, that is
         self.upset = True  # who is good
@@ -106,7 +110,7 @@ class Group:
                 del self.order[at]
                 self._changed(at)
             else:
-                self.upset = True
+                self._upset(number)
 
     def learn(self, number: int, result: Result) -> None:
         self.forget(number)
@@ -119,7 +123,12 @@ class Group:
             self.order.insert(at, entry)
             self._changed(at)
         else:
-            self.upset = True
+            self._upset(number)
+
+    def _upset(self, number: int) -> None:
+        """Several objectives: anybody may be good now."""
+        self.upset = True
+        self.stale |= number in self.good_ones
 
     def _changed(self, at: int) -> None:
         """Something has come to this place in the order, or gone from it."""
@@ -138,7 +147,7 @@ class Group:
 
     def resort(self, touched: set[int], X: Floats) -> None:
         """Bring both densities up to date after the trials in `touched` have started or ended."""
-        size, good = min(ceil(self.settings.share * self.n), self.settings.most), self.good_ones
+        size, good = min(ceil(self.share * self.n), self.settings.most), self.good_ones
         if self.upset or size != len(good):
             good, self.upset = frozenset(self._best(size)), False
             touched |= good ^ self.good_ones
@@ -207,15 +216,32 @@ class Group:
         return self.n > 0 and bool(self.order) and self.order[0][:3] == self.order[-1 - self.failed][:3]
 
     def weights(self) -> Floats | None:
-        """Weights (n_good + 1,) of the good density, prior first: by how much each beats the best bad one (EI).
+        """Weights (n_good + 1,) of the good density, prior first: by how much each beats the best bad one (EI), or what
+        hypervolume each adds.
 
-        None, uniform, where values can't be compared: several objectives, trials cut at different levels, infinities.
+        None, uniform, where values can't be compared: trials cut at different levels, infinities, four objectives.
         """
         if self.stale:
-            self.stale, self.weighed = False, self._weights(self.order[: len(self.good_ones) + 1])
+            lead = self._leads(self.order[: len(self.good_ones) + 1]) if self.order else self._volumes()
+            self.stale, self.weighed = False, None
+            if lead is not None:
+                self.weighed = np.append(lead.mean() * self.prior_weight, lead)
         return self.weighed
 
-    def _weights(self, entries: list[Entry]) -> Floats | None:
+    def _volumes(self) -> Floats | None:
+        """What hypervolume each good one adds, as a part of the largest; LEAST of it at least."""
+        results = [self.results[number] for number in sorted(self.good_ones)]
+        if len(results) < 2 or len(results[0].y) > 3 or any(result.tier != DONE for result in results):
+            return None
+        Y = np.array([result.y for result in results])
+        with np.errstate(over="ignore", invalid="ignore"):
+            low, width = Y.min(axis=0), np.ptp(Y, axis=0)
+        if not np.isfinite(width).all():
+            return None
+        added = pareto.contributions((Y - low) / np.where(width > 0, width, 1.0), np.full(Y.shape[1], 1.1))
+        return np.maximum(added / added.max(), LEAST) if added.max() > 0 else None
+
+    def _leads(self, entries: list[Entry]) -> Floats | None:
         *good, first_bad = entries or [(DONE, 0.0, 0.0, 0)]
         k = len(good)
         if k < len(self.good_ones) or any(entry[:2] != first_bad[:2] for entry in good):
@@ -227,8 +253,7 @@ class Group:
         top = float(lead.max()) if k else 0.0
         if not 0.0 < top < np.inf:  # all the same, or too far apart for a float
             return None
-        lead = np.maximum(lead / top, 1e-12)
-        return np.concatenate([[lead.mean() * self.prior_weight], lead])
+        return np.maximum(lead / top, 1e-12)
 
 
 def _entry(result: Result, number: int) -> Entry:
