@@ -247,10 +247,10 @@ def test_switches_are_found_too() -> None:
 
     task = Task("switches", space, cost, 0.0, 40)
     corner, wins = np.array([0.1, 20.5]), 0
-    for seed in range(10):
+    for seed in range(20):
         ours = hypervolume(drive(GP(several="parego", candidates=128), task, seed=seed).Y, corner)
         wins += ours >= hypervolume(drive(RandomSearch(), task, seed=seed).Y, corner)
-    assert wins >= 9
+    assert wins >= 18
 
 
 def test_same_history_same_proposal() -> None:
