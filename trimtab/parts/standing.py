@@ -1,8 +1,8 @@
 """Where each trial stands: the order by which methods that compare trials one by one know the better of two.
 
 Finished trials first, then those cut short or paused, by how far they got; then infeasible ones, by how much they
-violate; without a value there is no standing. Among equals the value, or with several objectives the place in
-`order.best_first`. Source: constrained domination of Deb et al., NSGA-II, IEEE TEC 6(2), 2002.
+violate; without a value there is no standing. Among equals the value, or with several objectives the place that
+`order.best_first` gives. Source: constrained domination of Deb et al., NSGA-II, IEEE TEC 6(2), 2002.
 """
 
 from __future__ import annotations
@@ -22,17 +22,45 @@ DONE, CUT, INFEASIBLE, NONE = range(4)
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """Sorts by tier, then within (minus the level, or the violation), then value; all (n,), smaller is better."""
+    """Sorts by tier, then within (minus the level, or the violation), then value; smaller is better.
+
+    tier, within (n,); Y (n, m)
+    """
 
     tier: Ints
     within: Floats
-    value: Floats
+    Y: Floats
 
-    def best_first(self, rows: Ints, *, newest: bool = False) -> Ints:
-        """Those of `rows` that have a standing, best first; ties go to the older trial, or the newest."""
+    @property
+    def value(self) -> Floats:
+        """(n,) of the first objective."""
+        return self.Y[:, 0]
+
+    def best_first(self, rows: Ints, most: int | None = None, *, newest: bool = False) -> Ints:
+        """Those of `rows` that have a standing, best first, at most so many; ties go to the older trial, or the newest.
+
+        With several objectives ask for no more than you need: fronts of thousands of trials take their time.
+        """
         rows = rows[self.tier[rows] < NONE]
+        if self.Y.shape[1] > 1:
+            return self._by_fronts(rows, most)
         age = -rows if newest else rows
-        return rows[np.lexsort((age, self.value[rows], self.within[rows], self.tier[rows]))]
+        return rows[np.lexsort((age, self.value[rows], self.within[rows], self.tier[rows]))][:most]
+
+    def _by_fronts(self, rows: Ints, most: int | None) -> Ints:
+        """Whoever has the same tier and the same within is ranked by fronts, among themselves."""
+        rows = rows[np.lexsort((rows, self.within[rows], self.tier[rows]))]
+        most = len(rows) if most is None else most
+        new = (np.diff(self.tier[rows]) != 0) | (np.diff(self.within[rows]) != 0)
+        chosen: list[Ints] = []
+        for group in np.split(rows, np.flatnonzero(new) + 1):
+            if len(group) > most > 0:
+                group = group[order.best_rows(self.Y[group], most)]
+            chosen.append(group[order.best_first(self.Y[group])] if len(group) > 1 else group)
+            most -= len(group)
+            if most <= 0:
+                break
+        return np.concatenate(chosen) if chosen else rows
 
 
 def standing(history: History) -> Standing:
@@ -47,9 +75,4 @@ def standing(history: History) -> Standing:
     cut = tier == CUT
     within[cut] = -np.nan_to_num(history.level[cut])
     within[tier == INFEASIBLE] = broken[tier == INFEASIBLE]
-    if Y.shape[1] == 1:
-        return Standing(tier, within, Y[:, 0])
-    value = np.full(len(Y), np.inf)
-    there = np.flatnonzero(~void)
-    value[there[order.best_first(Y[there], C[there])]] = np.arange(len(there))
-    return Standing(tier, within, value)
+    return Standing(tier, within, Y)

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from trimtab.log import Event
 from trimtab.parts.genes import Genes
-from trimtab.parts.standing import Standing
+from trimtab.parts.standing import NONE, Standing
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -66,14 +66,13 @@ def parents(stand: Standing, born: Ints, running: Ints, generation: int, populat
     running (n,): rows that have no result yet; for each that is missing, one more of the earlier ones stays.
     """
     rows = np.arange(len(born))
-    last = stand.best_first(rows[born == generation - 1])[:population]
-    before = stand.best_first(rows[born < generation - 1])
+    last = stand.best_first(rows[born == generation - 1], population)
     missing = int((born[running] == generation - 1).sum())
     stay = elites + missing if len(last) + missing >= 2 else population  # the rest of them may all have failed
-    return stand.best_first(np.concatenate([last, before[:stay]]))[:population]
+    before = stand.best_first(rows[born < generation - 1], stay) if stay else rows[:0]
+    return stand.best_first(np.concatenate([last, before]), population)
 
 
 def youngest(stand: Standing, population: int) -> Ints:
     """Rows of the newest trials that have a result, best first."""
-    there = np.sort(stand.best_first(np.arange(len(stand.tier))))
-    return stand.best_first(there[-population:])
+    return stand.best_first(np.flatnonzero(stand.tier < NONE)[-population:])

@@ -29,7 +29,7 @@ from trimtab._random import rng_for
 from trimtab.log import JSON
 from trimtab.parts import genes as operators
 from trimtab.parts.genes import Genes, is_in
-from trimtab.parts.standing import DONE, Standing, standing
+from trimtab.parts.standing import DONE, NONE, Standing, standing
 from trimtab.protocol import TRAITS, Ask, At, Proposal
 from trimtab.search.ga import ElitistGA
 from trimtab.search.ga._blocks import Blocks, blocks_of, crossed, grown, rearranged
@@ -164,15 +164,15 @@ class _Crew:
         if phase.since == 0:
             return True
         rows = np.arange(len(self.born))
-        order = self.stand.best_first(rows)
-        before, now = order[self.born[order] < phase.since], order[self.born[order] >= phase.since]
+        before = self.stand.best_first(rows[self.born < phase.since], 1)
+        now = self.stand.best_first(rows[self.born >= phase.since], 1)
         if not len(before) or not len(now):
             return bool(len(now))
         one, two = int(before[0]), int(now[0])
         tier, value = self.stand.tier, self.stand.value
         if self.history.Y.shape[1] > 1 or tier[one] != DONE or tier[two] != DONE:
-            return bool(order[0] == two)
-        first = value[order[self.born[order] == 0]]
+            return bool(self.stand.best_first(np.array([one, two]))[0] == two)
+        first = value[(self.born == 0) & (tier == DONE)]
         gained = float(np.median(first)) - float(value[one]) if len(first) else 0.0
         return bool(value[one] - value[two] > self.settings.enough * max(gained, 0.0))
 
@@ -194,12 +194,13 @@ class _Crew:
     def _pool(self, generation: int, phase: _Phase, ask: Ask) -> Ints:
         """Rows of parents: the best of this phase (of all before it, as it begins), and a few others."""
         first = 0 if generation == phase.since else phase.since
-        there = self.stand.best_first(np.flatnonzero((self.born >= first) & (self.born < generation)))
-        if len(there) < 2:  # nobody of this phase has a value yet
-            there = self.stand.best_first(np.arange(len(self.born)))
         spare = ceil(SPARE * self.settings.population)
-        best, rest = there[: self.settings.stay - spare], there[self.settings.stay - spare :]
-        rest = np.sort(rest[self.born[rest] == generation - 1])
+        most = self.settings.stay - spare
+        best = self.stand.best_first(np.flatnonzero((self.born >= first) & (self.born < generation)), most)
+        if len(best) < 2:  # nobody of this phase has a value yet
+            best = self.stand.best_first(np.arange(len(self.born)), most)
+        rest = np.flatnonzero((self.born == generation - 1) & (self.stand.tier < NONE))
+        rest = rest[~np.isin(rest, best)]
         key = rng_for(ask.seed, ask.scope, "vlga spare", generation).random(len(rest))
         return np.concatenate([best, rest[np.argsort(key, kind="stable")[:spare]]])
 
