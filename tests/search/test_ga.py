@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from benchmarks.fixtures import BRANIN_CON, HARTMANN6, ZDT1, drive, ended, regret, started
+from trimtab.cli import code_of
 from trimtab.history import History
 from trimtab.parts.pareto import hypervolume
 from trimtab.protocol import Ask, Searcher
@@ -206,3 +208,18 @@ def test_hartmann(kind: type[GA]) -> None:
 def test_crossover_alone_is_no_search() -> None:
     """The negative control: without mutation the first generation is all there is to recombine."""
     assert median(ElitistGA(mutation="none")) >= median(RandomSearch())
+
+
+def test_the_six_are_compared_by_the_bench(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With equal numbers of evaluations, and by one pattern."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TRIMTAB_BENCH_ENVS", str(tmp_path / "envs"))
+    words = ["bench", "run", "smoke", "--tasks", "fixtures/hartmann6", "--dry-run", "--optimizers"]
+    assert code_of([*words, "ga-*"]) == 0
+    assert "6 optimizers" in capsys.readouterr().err
+    assert code_of([*words, "random,ga-t*,ga-*"]) == 0
+    assert "7 optimizers" in capsys.readouterr().err
+    assert code_of([*words, "gx-*"]) != 0
+    assert "'gx-*' fits no optimizer" in capsys.readouterr().err

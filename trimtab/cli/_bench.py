@@ -50,6 +50,23 @@ def _listed(words: str | None) -> tuple[str, ...]:
     return tuple(filter(None, found))
 
 
+def _spelled_out(names: tuple[str, ...]) -> tuple[str, ...]:
+    """ "ga-*" -> the names of all optimizers that it fits."""
+    if not any("*" in name for name in names):
+        return names
+    from fnmatch import fnmatchcase
+
+    from trimtab.bench._optimizers import optimizers as known
+
+    every, found = [one.name for one in known()], list[str]()
+    for name in names:
+        fits = [one for one in every if fnmatchcase(one, name)] if "*" in name else [name]
+        if not fits:
+            raise TrimtabError(f"{name!r} fits no optimizer. See: trimtab bench optimizers")
+        found += fits
+    return tuple(dict.fromkeys(found))
+
+
 def _numbers(words: str, option: str) -> tuple[int, ...]:
     """ "25,50" -> (25, 50)"""
     try:
@@ -63,9 +80,7 @@ def _numbers(words: str, option: str) -> tuple[int, ...]:
 
 @bench.command()
 @click.argument("suite", default="smoke")
-@click.option(
-    "--optimizers", metavar="A,B", help="Instead of the suite's own: gp, asha+tpe, tpe(startup=20), optuna-tpe …"
-)
+@click.option("--optimizers", metavar="A,B", help="Instead of the suite's own: gp, asha+tpe, tpe(startup=20), 'ga-*' …")
 @click.option("--tasks", "pattern", default="*", metavar="PATTERN", help='Only tasks such as "bbob/*".')
 @click.option("--seeds", type=COUNT, help="How many, from 0.")
 @click.option("--evaluations", type=COUNT, metavar="N", help="Instead of the suite's own.")
@@ -96,8 +111,8 @@ def run(
 
     path = out or FOLDER / f"{suite}.jsonl"
     made = plan(
-        suite, names=_listed(optimizers), pattern=pattern, seeds=seeds, budget=evaluations, workers=workers,
-        peers=peers, data=data,
+        suite, names=_spelled_out(_listed(optimizers)), pattern=pattern, seeds=seeds, budget=evaluations,
+        workers=workers, peers=peers, data=data,
     )  # fmt: skip
     _left_out(made.missing)
     open_ = (*runs.AGAIN, *again)
