@@ -20,6 +20,7 @@ SEARCHERS: Mapping[str, str] = {
     "forest": "trimtab.search.forest:Forest",
     "cqr": "trimtab.search.cqr:CQR",
     "turbo": "trimtab.search.turbo:Turbo",
+    "carbs": "trimtab.search.carbs:CARBS",
     "cmaes": "trimtab.search.cmaes:CMAES",
     "cem": "trimtab.search.cem:CEM",
     "de": "trimtab.search.de:DE",
