@@ -85,15 +85,18 @@ class Gain:
         """ln E[how much of a box's side the candidate has] (s, c, b), and the edges in deviations (s, c, k)."""
         z = (self.edges[j][:, None, :] - mean[..., None]) / sd[..., None]
         reach = log_h(z) + np.log(sd)[..., None]  # of everything below an edge
-        low, high = (np.broadcast_to(at[:, None, :, j], (*mean.shape, at.shape[1])) for at in (self.low, self.high))
+        low, high = np.maximum(self.low[:, :, j], 0), self.high[:, :, j]
         up = _at(reach, high)
         with np.errstate(divide="ignore"):
             less = np.log(-np.expm1(np.minimum(_at(reach, low) - up, 0.0)))
-        return up + np.where(low < 0, 0.0, less), z, (low, high)
+        return up + np.where(self.low[:, None, :, j] < 0, 0.0, less), z, (low, high)
 
 
 def _at(values: Floats, index: Ints) -> Floats:
-    return np.take_along_axis(values, np.maximum(index, 0), axis=2)
+    """values (s, c, k) at the edges index (s, b), of each front its own: (s, c, b)."""
+    if len(index) == 1:
+        return values[:, :, index[0]]
+    return np.stack([each[:, at] for each, at in zip(values, index, strict=True)])
 
 
 def _mean_over(logs: Floats) -> tuple[Floats, Floats]:
