@@ -45,8 +45,9 @@ def ranks(tier: Floats, within: Floats, Y: Floats) -> Ints:
 
 def crowded(rank: Ints, Y: Floats, front: int | None = None) -> Floats:
     """Minus the crowding distances (n,), each within its own front; of one front only where it is given."""
-    out = np.zeros(len(Y))
-    for r in range(int(rank.max(initial=-1)) + 1) if front is None else (front,):
+    count = np.bincount(rank)
+    out = np.where(count[rank] == 1, -np.inf, 0.0)  # alone on its front
+    for r in np.flatnonzero(count > 1).tolist() if front is None else (front,):
         rows = np.flatnonzero(rank == r)
         out[rows] = -pareto.crowding(Y[rows])
     return out
