@@ -46,7 +46,7 @@ def believed(history: History) -> Models:
 def test_the_front_is_strictly_better_at_each_higher_cost() -> None:
     cost = np.arange(10.0)
     result = np.array([5.0, 3.0, 4.0, 3.0, 2.5, 2.6, 1.0, 0.5, 0.5, 9.0])
-    assert front(result, cost, np.ones(10, np.int64)).tolist() == [1, 4, 6, 7]  # 0 and 1 are the cheapest fifth
+    assert front(result, cost).tolist() == [1, 4, 6, 7]  # 0 and 1 are the cheapest fifth
 
 
 def test_repeats_count_once_with_their_mean() -> None:

@@ -143,7 +143,7 @@ def models(history: History, state: State, scope: str, name: str, most: int) -> 
     feasible: NDArray[np.bool_] = np.all(C[good] <= 0, axis=1)
     chosen = feasible if feasible.any() else np.ones(len(y), bool)
     place, runs, means, prices = grouped(X[good][chosen], y[chosen], prices[good][chosen])
-    best = front(means, prices, runs)
+    best = front(means, prices)
     return Models(
         layout,
         made[0],
@@ -198,7 +198,7 @@ def grouped(X: Floats, y: Floats, cost: Floats) -> tuple[Ints, Ints, Floats, Flo
     return first, runs, np.bincount(inverse, y) / runs, np.bincount(inverse, cost) / runs
 
 
-def front(result: Floats, cost: Floats, runs: Ints) -> Ints:
+def front(result: Floats, cost: Floats) -> Ints:
     """The best for their cost, cheapest first. The cheapest fifth counts as one cost."""
     cheap = cost <= np.quantile(cost, CHEAPEST)
     start = int(np.flatnonzero(cheap)[np.argmin(result[cheap])])
