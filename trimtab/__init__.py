@@ -38,11 +38,21 @@ if TYPE_CHECKING:
     from trimtab.schedule.halving import Halving
     from trimtab.schedule.median import Median
     from trimtab.search.auto import Auto
+    from trimtab.search.carbs import CARBS
+    from trimtab.search.cem import CEM
+    from trimtab.search.cmaes import CMAES
+    from trimtab.search.cqr import CQR
+    from trimtab.search.de import DE
     from trimtab.search.designs import Halton, LatinHypercube, Sobol
+    from trimtab.search.forest import Forest
+    from trimtab.search.ga import GA
+    from trimtab.search.ga.vlga import VLGA
     from trimtab.search.gp import GP
     from trimtab.search.grid import Grid
+    from trimtab.search.nsga import NSGA2, NSGA3
     from trimtab.search.random import RandomSearch
     from trimtab.search.tpe import TPE
+    from trimtab.search.turbo import Turbo
     from trimtab.space import Bool, Choice, Const, Derived, Float, Int, Permutation, Simplex, Space, Subset
     from trimtab.study import (
         Failures,
@@ -77,11 +87,21 @@ _HOME = {
         "trimtab.schedule.halving": "Halving",
         "trimtab.schedule.median": "Median",
         "trimtab.search.auto": "Auto",
+        "trimtab.search.carbs": "CARBS",
+        "trimtab.search.cem": "CEM",
+        "trimtab.search.cmaes": "CMAES",
+        "trimtab.search.cqr": "CQR",
+        "trimtab.search.de": "DE",
         "trimtab.search.designs": "Halton LatinHypercube Sobol",
+        "trimtab.search.forest": "Forest",
+        "trimtab.search.ga": "GA",
+        "trimtab.search.ga.vlga": "VLGA",
         "trimtab.search.gp": "GP",
         "trimtab.search.grid": "Grid",
+        "trimtab.search.nsga": "NSGA2 NSGA3",
         "trimtab.search.random": "RandomSearch",
         "trimtab.search.tpe": "TPE",
+        "trimtab.search.turbo": "Turbo",
         "trimtab.space": "Bool Choice Const Derived Float Int Permutation Simplex Space Subset",
         "trimtab.study._compare": "compare",
         "trimtab.study": "Failures GpuHours Patience Study Target Time delete load minimize register studies",
@@ -91,8 +111,17 @@ _HOME = {
 
 __all__ = [
     "ASHA",
+    "CARBS",
+    "CEM",
+    "CMAES",
+    "CQR",
+    "DE",
+    "GA",
     "GP",
+    "NSGA2",
+    "NSGA3",
     "TPE",
+    "VLGA",
     "Auto",
     "Bool",
     "Choice",
@@ -100,6 +129,7 @@ __all__ = [
     "Derived",
     "Failures",
     "Float",
+    "Forest",
     "Full",
     "GpuHours",
     "Grid",
@@ -137,6 +167,7 @@ __all__ = [
     "Time",
     "Trial",
     "TrimtabError",
+    "Turbo",
     "UnknownName",
     "Unsupported",
     "__version__",
