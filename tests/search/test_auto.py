@@ -78,7 +78,7 @@ def test_in_virtual_time_nothing_depends_on_the_clock() -> None:
 
 def test_wide_spaces_and_trials_cut_short_do_not() -> None:
     wide = Space({f"x{i}": Float(0, 1) for i in range(WIDE + 1)})
-    assert chosen(History.empty(wide)) == ("tpe", "51 columns are too many for a Gaussian process")
+    assert chosen(History.empty(wide)) == ("tpe", f"{WIDE + 1} columns are too many for a Gaussian process")
     cut = filled(12, state="stopped", step=3)
     assert chosen(cut) == ("tpe", "trials are cut short, and it ranks them by how far they came")
 

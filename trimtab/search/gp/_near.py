@@ -51,7 +51,7 @@ def neighbourhood(
     columns = columns[~np.isnan(home[columns])]
     others = np.setdiff1d(np.arange(len(home)), columns)
     X, y, C = history.X, history.Y[:, 0], history.C
-    told = (history.state != Ended.RUNNING) & np.isfinite(y) & np.isfinite(C).all(axis=1)
+    told = history.state != Ended.RUNNING  # failed ones too: they say where not to go
     with np.errstate(invalid="ignore"):
         alike = ((home == X) | (np.isnan(X) & np.isnan(home)))[:, others].all(axis=1)
     rows = np.flatnonzero(told & alike & ~np.isnan(X[:, columns]).any(axis=1))
@@ -62,7 +62,7 @@ def neighbourhood(
     rows = rows[np.argsort(off, kind="stable")[: min(A_COLUMN * len(columns) + AND, MOST)]]
     reach = np.abs(X[rows][:, columns] - home[columns]).max(axis=0)
     reach = np.where(reach > 0, reach, 1.0)
-    feasible = (C[rows] <= 0).all(axis=1)
+    feasible = (C[rows] <= 0).all(axis=1) & np.isfinite(y[rows])
     values = target(y[rows], np.zeros(len(rows)))
     if values.flat or not feasible.any():
         return None
