@@ -132,7 +132,8 @@ def test_a_study_that_may_not_be_written_can_be_read(
 
 
 def test_methods_tells_what_each_setting_is_for(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "startup        10        trials before the first model: random draws, with" in said(capsys, "methods", "tpe")[1]
+    told = said(capsys, "methods", "tpe")[1]
+    assert "startup        10        trials before the first model: random draws, with" in told
     for registry in (searchers, schedulers):
         for row in registry.describe():
             assert set(row.settings) == set(row.meanings), f"the docstring of {row.home} explains each setting"

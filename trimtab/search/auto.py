@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from trimtab.history import History
 
 LATEST = 8  # decisions by the model whose times count
-WIDE = 300  # columns of the encoded space: up to 150 a model was ahead of TPE on seven tasks, and beyond 580 no fit is kept
+WIDE = 300  # columns of the encoded space: up to 150 a model was ahead of TPE, and beyond 580 no fit is kept
 
 
 @dataclass(frozen=True, slots=True)
