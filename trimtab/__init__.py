@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     from trimtab.search.de import DE
     from trimtab.search.designs import Halton, LatinHypercube, Sobol
     from trimtab.search.forest import Forest
-    from trimtab.search.ga import GA
     from trimtab.search.ga.vlga import VLGA
     from trimtab.search.gp import GP
     from trimtab.search.grid import Grid
@@ -94,7 +93,6 @@ _HOME = {
         "trimtab.search.de": "DE",
         "trimtab.search.designs": "Halton LatinHypercube Sobol",
         "trimtab.search.forest": "Forest",
-        "trimtab.search.ga": "GA",
         "trimtab.search.ga.vlga": "VLGA",
         "trimtab.search.gp": "GP",
         "trimtab.search.grid": "Grid",
@@ -116,7 +114,6 @@ __all__ = [
     "CMAES",
     "CQR",
     "DE",
-    "GA",
     "GP",
     "NSGA2",
     "NSGA3",

@@ -80,8 +80,10 @@ def test_the_others(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert {m["name"] for m in told(capsys, "methods --json")} >= {"auto", "tpe", "full"}
     (tpe,) = told(capsys, "methods tpe --json")
     assert tpe["settings"]["startup"] == {
-        "default": 10, "required": False, "meaning": "random draws before the first model",
-    }  # fmt: skip
+        "default": 10,
+        "required": False,
+        "meaning": "trials before the first model: random draws, with several objectives a Latin hypercube",
+    }
     asked = told(capsys, "ask d.toml")
     assert set(asked) == {"trial", "seed", "budget", "config"}
 
