@@ -17,7 +17,8 @@ from trimtab.search import searcher
 from trimtab.search.auto import WIDE, Auto
 from trimtab.space import Choice, Float, Int, Space
 
-SPACE = Space({"x": Float(0, 1), "n": Int(1, 9), "c": Choice(["a", "b"]), "y": Float(0, 1, when="c == 'a'")})
+SPACE = Space({"x": Float(0, 1), "n": Int(1, 9), "c": Choice(["a", "b"]), "y": Float(0, 1)})
+BRANCHES = Space({"x": Float(0, 1), "c": Choice(["a", "b"]), "y": Float(0, 1, when="c == 'a'")})
 
 
 def filled(n: int, space: Space = SPACE, **more: object) -> History:
@@ -74,6 +75,15 @@ def test_in_virtual_time_nothing_depends_on_the_clock() -> None:
     lines = [study.explain(t)["lines"][0] for t in (7, 8, 11)]
     assert ["auto → gp" in line for line in lines] == [True, False, False]
     assert "auto → tpe" in lines[-1]
+
+
+def test_where_there_are_branches_two_methods_take_turns() -> None:
+    why = "gp and tpe take turns, since the space has branches"
+    assert chosen(filled(9, BRANCHES))[0] == "gp"
+    assert chosen(filled(11, BRANCHES)) == ("gp", why)
+    assert chosen(filled(12, BRANCHES)) == ("tpe", why)
+    batches = [Auto().choice(filled(n, BRANCHES), at_once=8)[0].name for n in (16, 24, 32, 40)]
+    assert batches == ["tpe", "gp", "tpe", "gp"], "whole batches take turns, too"
 
 
 def test_wide_spaces_and_trials_cut_short_do_not() -> None:

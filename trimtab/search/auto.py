@@ -1,7 +1,8 @@
 """The searcher a study gets when none is named.
 
 Idea    A Gaussian process finds most with few trials, and costs more the more there are; TPE takes any number of them.
-        So: the first as long as a model of the whole space is affordable and the log is what it was measured on.
+        So: the first as long as a model of the whole space is affordable and the log is what it was measured on. In a
+        conditional space both in turn: TPE is quicker to leave a branch, the model to finish one.
 Source  Own work, from the medians that benchmarks/gp_quality.py prints, on numeric, mixed, conditional and constrained
         tasks, and the costs of benchmarks/gp_speed.py.
 Takes   Everything. What is chosen follows from the log, so it is the same for every reader of it, and may change as
@@ -26,6 +27,7 @@ from trimtab.search.tpe import TPE
 if TYPE_CHECKING:
     from trimtab.history import History
 
+TURNS = 10  # trials from which two methods take turns in a conditional space
 LATEST = 8  # decisions by the model whose times count
 WIDE = 300  # columns of the encoded space: up to 150 a model was ahead of TPE, and beyond 580 no fit is kept
 
@@ -42,7 +44,7 @@ class Auto:
     share: float = 0.05
 
     name: ClassVar[str] = "auto"
-    revision: ClassVar[int] = 4
+    revision: ClassVar[int] = 5
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = True
@@ -53,8 +55,8 @@ class Auto:
         if not self.share >= 0:
             raise ValueError(f"Auto(share={self.share}): share must be at least 0.")
 
-    def choice(self, history: History) -> tuple[Searcher, str]:
-        """The method this study gets as it stands, and the reason in words."""
+    def choice(self, history: History, at_once: int = 1) -> tuple[Searcher, str]:
+        """The method this study gets as it stands, and the reason in words. at_once: how many proposals are asked."""
         n, d, state = len(history), history.space.d, history.state
         if history.definitions[-1].get("open"):
             return TPE(), "the space becomes known only as trials run"
@@ -64,6 +66,9 @@ class Auto:
             return TPE(), "trials are cut short, and it ranks them by how far they came"
         if n >= self.few:
             return self._by_cost(history, n)
+        if "conditional" in history.space.traits and n >= TURNS:
+            turn = TPE() if n // max(at_once, 1) % 2 == 0 else GP()
+            return turn, "gp and tpe take turns, since the space has branches"
         trials = f"{n} trial{'s' * (n != 1)}"
         return GP(), f"a model of the whole space finds most with few trials, and {trials} {_are(n)} few"
 
@@ -79,7 +84,7 @@ class Auto:
         return (GP(), told) if mine <= self.share * theirs else (TPE(), told)
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal] | Need:
-        chosen, _ = self.choice(history)
+        chosen, _ = self.choice(history, ask.n)
         proposals = chosen.propose(history, ask)
         if isinstance(proposals, Need):
             return proposals
