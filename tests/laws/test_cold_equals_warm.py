@@ -29,12 +29,15 @@ from trimtab.testing._searchers import prefixes
 SHORT: dict[str, dict[str, Any]] = {
     "tpe": {"startup": 4},
     "gp": {"startup": 4, "candidates": 32, "starts": 2},
+    "turbo": {"startup": 4, "candidates": 32, "starts": 2},
+    "forest": {"startup": 4, "trees": 8, "candidates": 100},
+    "cqr": {"startup": 4, "rounds": 10, "candidates": 100},
     "cmaes": {"population": 4},
     "cem": {"population": 6},
     "median": {"max": 6, "min_trials": 2},
     "full": {"max": 4},
 }
-EVERY = {"gp": 8, "auto": 8}  # whose proposals cost milliseconds are asked for at every 8th prefix only
+EVERY = {"gp": 8, "auto": 8, "turbo": 8, "forest": 8, "cqr": 8, "carbs": 8}  # whose proposals cost milliseconds are asked for at every 8th prefix only
 KNOWN_GAPS: dict[tuple[str, str], str] = {}  # (method, check) -> reason; a mended gap must leave the list
 
 
