@@ -37,7 +37,8 @@ SHORT: dict[str, dict[str, Any]] = {
     "median": {"max": 6, "min_trials": 2},
     "full": {"max": 4},
 }
-EVERY = {"gp": 8, "auto": 8, "turbo": 8, "forest": 8, "cqr": 8, "carbs": 8}  # whose proposals cost milliseconds are asked for at every 8th prefix only
+# Those whose proposals cost milliseconds are asked for at every 8th prefix only.
+EVERY = {"gp": 8, "auto": 8, "turbo": 8, "forest": 8, "cqr": 8, "carbs": 8}
 KNOWN_GAPS: dict[tuple[str, str], str] = {}  # (method, check) -> reason; a mended gap must leave the list
 
 
