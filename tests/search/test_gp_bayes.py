@@ -121,7 +121,7 @@ def test_the_nearest_gaussian_of_a_gaussian_is_it() -> None:
     np.testing.assert_allclose(root @ root.T, COVARIANCE, rtol=0.05)
 
 
-@pytest.mark.parametrize("kind", ["laplace", "starts", "vi", "hmc"])
+@pytest.mark.parametrize("kind", ["laplace", "starts", "vi", pytest.param("hmc", marks=pytest.mark.slow)])
 def test_sets_are_shares_within_bounds(kind: Any) -> None:
     data = drawn_world(3)[0]
     sets = draw(kind, data, likeliest(data).theta[0], np.random.default_rng(0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 
 from benchmarks.fixtures import ended, started
 from trimtab.history import History
@@ -17,6 +18,7 @@ from trimtab.space import Float, Space
 SIX = Space({f"x{i}": Float(0, 1) for i in range(6)})
 
 
+@pytest.mark.slow
 def test_hyperparameters_from_a_part_of_the_trials_are_as_good() -> None:
     rng = np.random.default_rng(0)
     X = rng.random((620, 3))
