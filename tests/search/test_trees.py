@@ -137,3 +137,10 @@ def test_trees_on_fewer_rows() -> None:
     F, y, sizes = rows(400)
     model = forest(F, y, sizes, rng(), trees=5, rows=50)
     assert model.weight[:5].tolist() == [50.0] * 5
+
+
+def test_numbers_below_zero_are_split_like_others() -> None:
+    F = np.column_stack([np.repeat([-1.0, -0.7, -0.6, 0.0], 6)])
+    model = forest(F, np.repeat([0.0, 1.0, 2.0, 3.0], 6), np.zeros(1, np.int64), rng(), share=1.0)
+    assert (model.weight > 0).all()
+    assert np.isfinite(model.mean).all()

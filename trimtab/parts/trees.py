@@ -240,7 +240,7 @@ class _Grower:
         low = self.sorted[which, at]
         high = self.sorted[which, np.minimum(at + 1, len(places) - 1)]
         cut = np.minimum(low + draw * (high - low), np.nextafter(high, -np.inf))
-        return np.where(low == ABSENT, 0.5 * ABSENT, cut)
+        return np.where((low == ABSENT) & (high > 0.5 * ABSENT), 0.5 * ABSENT, cut)
 
     def _choice_gains(self, weight: Floats) -> tuple[Floats, Ints, Ints, Bools]:
         """For each choice and node: the best gain, up to where in the order of labels, that order, who is not there."""

@@ -64,7 +64,7 @@ class Coder:
             else:
                 F[:, j] = code if column.n > 2 else np.where(code == column.n, ABSENT, code)
         if self.levels:
-            F[:, -1] = level
+            F[:, -1] = 1.0 + level  # from 0 to 1, so that none is taken for ABSENT
         return F
 
 
