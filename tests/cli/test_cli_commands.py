@@ -127,6 +127,7 @@ def test_export_list_methods_verify(cli: Run, here: Path) -> None:
     assert cli("list", "bowl.db")[1].startswith("bowl   4 trials   1 failed   best loss ")
     assert cli("verify", "bowl.toml")[1].startswith("bowl: all ")
     assert "  tpe " in cli("methods")[1]
+    assert "takes all but objectives · Hansen, The CMA Evolution Strategy" in " ".join(cli("methods")[1].split())
     assert "startup        10" in cli("methods", "tpe")[1]
     assert cli("methods", "tpee")[0] == 2
 

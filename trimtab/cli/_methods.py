@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import time
 from contextlib import closing
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,6 +15,9 @@ from trimtab.cli._rows import folded
 from trimtab.cli._target import opened
 from trimtab.cli._toml import FileError
 from trimtab.cli._words import say, say_json
+
+if TYPE_CHECKING:
+    from trimtab._registry import Row
 
 
 @click.command()
@@ -81,6 +86,8 @@ def methods(name: str | None, as_json: bool) -> int:
             say(f"{registry.kind}s")
             for _, row in (pair for pair in rows if pair[0] == registry.kind):
                 say(folded(f"  {row.name:<{wide}}   ", row.summary))
+                if more := _in_short(row):
+                    say(folded(" " * (wide + 5), more))
         say('\nSettings of one: trimtab methods tpe. In study.toml: searcher = "tpe", or [searcher] method = "tpe".')
         return 0
     for kind, row in rows:
@@ -96,6 +103,16 @@ def methods(name: str | None, as_json: bool) -> int:
                 say(folded(f"{word:<9}", text))
         say(f"code     {row.home}")
     return 0
+
+
+def _in_short(row: Row) -> str:
+    """What a method takes and the first paper it is from, on a line: "all but objectives · Hansen, … 2016"."""
+    from trimtab.protocol import TRAITS
+
+    missing = ", ".join(sorted(TRAITS - set(row.takes)))
+    takes = f"takes all but {missing}" if missing else "takes everything"
+    paper = re.match(r"Own work|[^;]*?\b(?:19|20)\d\d\b(?!\.\d)|[^;]*", row.source)  # not the 2006 of arXiv 2006.12703
+    return " · ".join(filter(None, (takes if row.takes else "", paper[0].strip() if paper else "")))
 
 
 def _plain(value: object) -> object:
