@@ -18,7 +18,8 @@ from trimtab.integrations.optuna import TrimtabSampler  # noqa: E402
 OFTEN = ("auto", "random", "tpe")  # in every run; the others only with the slow tests
 OBJECTIVES = {name: "objectives" in REGISTRY.load(name).takes for name in SEARCHERS}
 # Optuna's objectives may suggest a parameter in some trials only, which some searchers refuse by name.
-FIT = [name for name, cls in ((n, REGISTRY.load(n)) for n in SEARCHERS) if not cls.chooses and "conditional" in cls.takes]
+CLASSES = {name: REGISTRY.load(name) for name in SEARCHERS}
+FIT = [name for name, cls in CLASSES.items() if not cls.chooses and "conditional" in cls.takes]
 
 
 def _some(names: list[str]) -> list[Any]:
