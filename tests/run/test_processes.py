@@ -344,7 +344,7 @@ def test_threads_are_shared_out_and_devices_cut(monkeypatch):
 
 
 SCRIPT = """
-    import math, os, sys
+    import math, os, sys, time
     from trimtab.protocol import Run
     from trimtab.run.processes import Processes
 
@@ -358,6 +358,7 @@ SCRIPT = """
     def objective(trial):
         print("pid", os.getpid(), flush=True)
         if "--hang" in sys.argv:
+            time.sleep(1)  # until the line above has gone on its way: what relays it needs the lock, too
             sum(range(10**13))  # holds the interpreter's lock: no thread of the worker can notice anything
         return Net().loss(trial["x"])
 
