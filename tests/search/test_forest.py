@@ -14,11 +14,12 @@ from benchmarks.fixtures import BRANIN_CAT, BRANIN_CON, ZDT1, Task, drive, ended
 from trimtab.history import History
 from trimtab.log import Event
 from trimtab.parts.pareto import hypervolume
+from trimtab.parts.useful import useful
 from trimtab.protocol import Ask, Proposal, Searcher
 from trimtab.search.forest import Forest
 from trimtab.search.forest._pool import Seen, marks
 from trimtab.search.forest._repeats import Runs
-from trimtab.search.forest._table import normal_scores, useful
+from trimtab.search.forest._table import SHARES, normal_scores
 from trimtab.search.random import RandomSearch
 from trimtab.space import Choice, Float, Int, Permutation, Simplex, Space, Subset
 from trimtab.storage import Memory
@@ -201,7 +202,7 @@ def test_normal_scores() -> None:
 
 def test_a_full_table_takes_the_best_the_newest_and_some_of_the_rest() -> None:
     y = np.r_[np.arange(500.0), np.nan]
-    kept = useful(y, 100)
+    kept = useful(y, 100, SHARES)
     assert len(kept) == 100
     assert set(range(40)) <= set(kept.tolist())
     assert set(range(471, 501)) <= set(kept.tolist())

@@ -16,11 +16,11 @@ from trimtab.log import JSON
 from trimtab.parts.logei import log_below, log_ei
 from trimtab.parts.normal import quantile
 from trimtab.parts.pareto import ranks
+from trimtab.parts.useful import reached
 from trimtab.search.gp._features import Layout, gaps_of
 from trimtab.search.gp._model import Data, Posterior
-from trimtab.search.gp._outputs import limit
 from trimtab.search.gp._state import Fit, State
-from trimtab.search.gp._surrogate import _fitted, _levels, _useful
+from trimtab.search.gp._surrogate import _fitted, _useful, limits_of
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -113,7 +113,7 @@ def models(history: History, state: State, scope: str, name: str, most: int) -> 
     quality, cost = quality[ended], cost[ended]
     X, C = history.X[ended], history.C[ended]
     good: NDArray[np.bool_] = np.isfinite(quality)
-    level = _levels(history.state[ended], history.level[ended])
+    level = reached(history.state[ended], history.level[ended])
     layout = Layout(history.space, gaps_of(history.space, history.X), bool(level.any()))
     features = layout.features(X, level)
     y = normal_ranks(quality[good])
@@ -129,13 +129,8 @@ def models(history: History, state: State, scope: str, name: str, most: int) -> 
     ]
     if not good.all():
         data.append(Data(features, layout.group, np.where(good, 1.0, -1.0), np.zeros(len(good))))
-    bounds = []
-    for j in range(C.shape[1]):
-        known = np.flatnonzero(~np.isnan(C[:, j]))
-        if len(known) > 1:
-            c, bound = limit(C[known, j])
-            data.append(Data(features[known], layout.group, c, np.zeros(len(c))))
-            bounds.append(bound)
+    more, bounds = limits_of(C, features, layout.group)
+    data += more
     mark = f"{stable_hash(layout.mark, scope, 'carbs', bool(good.all()), len(data)):032x}"[:8]
     fitted, new = _fitted(state.fits.get(mark), data, count)
     made = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]

@@ -19,6 +19,7 @@ from trimtab.history import State
 from trimtab.parts.normal import quantile
 from trimtab.parts.order import violation
 from trimtab.parts.trees import ABSENT
+from trimtab.parts.useful import reached, useful
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -28,7 +29,6 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 LABELS = 32  # a choice of more is a number: the rank of its label's mean
 SHARES = (0.4, 0.3)  # of a full table: the best trials, and the newest
-CUT = (State.STOPPED, State.PAUSED)
 
 
 @dataclass(frozen=True)
@@ -154,7 +154,7 @@ class Results:
 
             y, _ = scalarised(self.Y, rng)
         y = np.where(np.isfinite(y), y, np.nan)
-        rows = useful(y, most)
+        rows = useful(y, most, SHARES)
         y, X, C = y[rows], self.X[rows], self.C[rows]
         level = self.level[rows] if levels else np.zeros(len(rows))
         broken = violation(C)
@@ -187,32 +187,6 @@ def normal_scores(values: Floats) -> Floats:
     ordered = np.sort(filled)
     first, last = np.searchsorted(ordered, filled), np.searchsorted(ordered, filled, side="right")
     return quantile(0.5 * (first + last) / len(values))
-
-
-def useful(y: Floats, most: int) -> Ints:
-    """Rows in order: all, or the best, the newest and an even part of the rest."""
-    n = len(y)
-    if n <= most:
-        return np.arange(n)
-    order = np.argsort(np.where(np.isnan(y), np.inf, y), kind="stable")
-    chosen = np.zeros(n, bool)
-    chosen[order[: int(SHARES[0] * most)]] = True
-    chosen[n - int(SHARES[1] * most) :] = True
-    rest = np.flatnonzero(~chosen)
-    more = most - int(chosen.sum())
-    chosen[rest[(np.arange(more) * len(rest)) // more]] = True
-    return np.flatnonzero(chosen)
-
-
-def reached(state: NDArray[np.int8], level: Floats) -> Floats:
-    """How far each trial came, from -1 to 0, the highest; all 0 where none was cut short."""
-    cut = np.isin(state, CUT) & np.isfinite(level)
-    if not cut.any():
-        return np.zeros(len(level))
-    far = np.log1p(np.maximum(level, 0.0))
-    top, low = float(np.nanmax(far)), float(far[cut].min())
-    place: Floats = np.where(cut, (far - top) / ((top - low) or 1.0), 0.0)
-    return place
 
 
 def running(history: History) -> Floats:

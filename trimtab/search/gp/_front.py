@@ -31,11 +31,12 @@ from trimtab.parts.gain import Gain, Weighted
 from trimtab.parts.logei import log_below
 from trimtab.parts.pareto import front as front_of
 from trimtab.parts.pareto import ranks
+from trimtab.parts.useful import reached
 from trimtab.search.gp._features import Layout, gaps_of
 from trimtab.search.gp._model import Data, Posterior, _matern, _squared
-from trimtab.search.gp._outputs import Target, limit, target
+from trimtab.search.gp._outputs import Target, target
 from trimtab.search.gp._state import Fit, State
-from trimtab.search.gp._surrogate import _fitted, _levels, _useful
+from trimtab.search.gp._surrogate import _fitted, _useful, limits_of, sem_of
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -279,21 +280,16 @@ def fronts(history: History, state: State, scope: str, most: int, reference: Map
         rows = _useful(order, most)
         ended, Y, good = ended[rows], Y[rows], good[rows]
     Y = np.where(good[:, None], Y, np.nan)
-    targets = [target(Y[:, j], _sem(history, state, ended, name)) for j, name in enumerate(history.objectives)]
+    targets = [target(Y[:, j], sem_of(history, state, ended, name)) for j, name in enumerate(history.objectives)]
     if all(t.flat for t in targets) and not history.constraints:
         return "all values are the same so far"
     X, C = history.X[ended], history.C[ended]
-    level = _levels(history.state[ended], history.level[ended])
+    level = reached(history.state[ended], history.level[ended])
     layout = Layout(history.space, gaps_of(history.space, history.X), bool(level.any()))
     features = layout.features(X, level)
     data = [Data(features, layout.group, t.y, t.noise) for t in targets]
-    bounds = []
-    for j in range(C.shape[1]):
-        known = np.flatnonzero(~np.isnan(C[:, j]))
-        if len(known) > 1:
-            c, bound = limit(C[known, j])
-            data.append(Data(features[known], layout.group, c, np.zeros(len(c))))
-            bounds.append(bound)
+    more, bounds = limits_of(C, features, layout.group)
+    data += more
     mark = f"{stable_hash(layout.mark, scope, 'front', len(data)):032x}"[:8]
     fitted, new = _fitted(state.fits.get(mark), data, count)
     made = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
@@ -323,14 +319,6 @@ def fronts(history: History, state: State, scope: str, most: int, reference: Map
         new,
         mark,
     )
-
-
-def _sem(history: History, state: State, ended: Ints, name: str) -> Floats:
-    """Measured standard errors (n,) of one objective; 0: unknown."""
-    if not state.sem:
-        return np.zeros(len(ended))
-    numbers = history.numbers[ended].tolist()
-    return np.array([state.sem.get(int(t), {}).get(name, 0.0) for t in numbers], np.float64)
 
 
 def _reference(history: History, targets: Sequence[Target], values: Floats, given: Mapping[str, float]) -> Floats:

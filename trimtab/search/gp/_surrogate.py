@@ -20,6 +20,7 @@ from trimtab._random import stable_hash
 from trimtab.history import State as Ended
 from trimtab.log import JSON
 from trimtab.parts.logei import log_below, log_ei_slopes
+from trimtab.parts.useful import reached, useful
 from trimtab.search.gp._features import Layout, gaps_of
 from trimtab.search.gp._model import Data, Posterior, fit, prior_mode
 from trimtab.search.gp._outputs import Target, limit, scalarised, target
@@ -148,7 +149,7 @@ def surrogate(
     hyperparameters are drawn, and by what; None: the most probable ones alone; trust: in declared priors, in trials
     """
     there = history.state != Ended.RUNNING
-    numbers, ended = history.numbers, np.flatnonzero(there if among is None else there & among)
+    ended = np.flatnonzero(there if among is None else there & among)
     count = len(ended)
     Y, weights = history.Y[ended], None
     if rng is not None:
@@ -157,25 +158,16 @@ def surrogate(
         y = np.where(np.isfinite(Y[:, 0]), Y[:, 0], np.nan)
     rows = _useful(y, most)
     ended, y = ended[rows], y[rows]
-    sem = np.zeros(len(y))
-    if state.sem and rng is None:
-        name = history.objectives[0]
-        sem = np.array([state.sem.get(int(t), {}).get(name, 0.0) for t in numbers[ended]], np.float64)
+    sem = np.zeros(len(y)) if rng is not None else sem_of(history, state, ended, history.objectives[0])
     told = target(y, sem)
     if told.flat and not history.constraints:
         return "all values are the same so far"
     X, C = history.X[ended], history.C[ended]
-    level = _levels(history.state[ended], history.level[ended])
+    level = reached(history.state[ended], history.level[ended])
     layout = Layout(history.space, gaps_of(history.space, history.X), bool(level.any()))
     features = layout.features(X, level)
-    data = [Data(features, layout.group, told.y, told.noise)]
-    bounds = []
-    for j in range(C.shape[1]):
-        known = np.flatnonzero(~np.isnan(C[:, j]))
-        if len(known) > 1:
-            c, bound = limit(C[known, j])
-            data.append(Data(features[known], layout.group, c, np.zeros(len(c))))
-            bounds.append(bound)
+    more, bounds = limits_of(C, features, layout.group)
+    data = [Data(features, layout.group, told.y, told.noise), *more]
     mark = f"{stable_hash(layout.mark, scope, len(data)):032x}"[:8]
     fitted, new = _fitted(state.fits.get(mark), data, count)
     objective, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
@@ -202,30 +194,28 @@ def surrogate(
 
 
 def _useful(y: Floats, most: int) -> Ints:
-    """Rows of the trials a model is made of, in order: all, or the best, the newest and an even part of the rest."""
-    n = len(y)
-    if n <= most:
-        return np.arange(n)
-    order = np.argsort(np.where(np.isnan(y), np.inf, y), kind="stable")
-    chosen = np.zeros(n, bool)
-    chosen[order[: int(SHARES[0] * most)]] = True
-    chosen[n - int(SHARES[1] * most) :] = True
-    rest = np.flatnonzero(~chosen)
-    more = most - int(chosen.sum())
-    chosen[rest[(np.arange(more) * len(rest)) // more]] = True
-    return np.flatnonzero(chosen)
+    """Rows of the trials a model is made of."""
+    return useful(y, most, SHARES)
 
 
-def _levels(state: NDArray[np.int8], level: Floats) -> Floats:
-    """How far each trial came, as a coordinate from -1 to 0, the highest; all 0 where none was cut short."""
-    cut = ((state == Ended.STOPPED) | (state == Ended.PAUSED)) & np.isfinite(level)
-    if not cut.any():
-        return np.zeros(len(level))
-    reached = np.log1p(np.maximum(level, 0.0))
-    top, low = float(np.nanmax(reached)), float(reached[cut].min())
-    if not top > low:
-        return np.zeros(len(level))
-    return np.where(cut, (reached - top) / (top - low), 0.0)
+def limits_of(C: Floats, features: Floats, group: Ints) -> tuple[list[Data], list[float]]:
+    """Of each constraint that two trials tell of: what a model of it is made of, and where its limit is."""
+    data, bounds = [], []
+    for j in range(C.shape[1]):
+        known = np.flatnonzero(~np.isnan(C[:, j]))
+        if len(known) > 1:
+            c, bound = limit(C[known, j])
+            data.append(Data(features[known], group, c, np.zeros(len(c))))
+            bounds.append(bound)
+    return data, bounds
+
+
+def sem_of(history: History, state: State, rows: Ints, name: str) -> Floats:
+    """Measured standard errors (n,) of one objective; 0: unknown."""
+    if not state.sem:
+        return np.zeros(len(rows))
+    numbers = history.numbers[rows].tolist()
+    return np.array([state.sem.get(int(t), {}).get(name, 0.0) for t in numbers], np.float64)
 
 
 def _fitted(last: Fit | None, data: Sequence[Data], n: int) -> tuple[Fit, bool]:
