@@ -9,7 +9,8 @@ from benchmarks.fixtures import ended, started
 from trimtab.history import History
 from trimtab.protocol import Ask
 from trimtab.search.gp import GP
-from trimtab.search.gp._near import LITTLE, neighbourhood, settled
+from trimtab.search.gp._acquire import Seen
+from trimtab.search.gp._near import LITTLE, Near, neighbourhood, settled
 from trimtab.search.gp._state import State
 from trimtab.search.gp._surrogate import surrogate
 from trimtab.space import Choice, Float, Int, Space
@@ -84,3 +85,15 @@ def test_noise_is_not_looked_at_closely() -> None:
     model = surrogate(history, State(), "", 1000, None)
     assert not isinstance(model, str)
     assert not settled(model, np.log(LITTLE) - 1)
+
+
+def test_trials_that_agree_to_rounding_are_no_obstacle() -> None:
+    """In one column all neighbours stand together but for the last digits, where a fit may fail to factorise."""
+    for apart in (1e-6, 1e-9, 1e-12, 1e-15):
+        history, rng = History.empty(CUBE), np.random.default_rng(0)
+        for number in range(40):
+            config = dict(CUBE.sample_config(rng)) | {"x0": 1.0 + apart * float(rng.standard_normal())}
+            history.extend([started(number, config), ended(history, number, sum(v * v for v in config.values()))])
+        near = near_of(history)
+        assert isinstance(near, Near)
+        assert near.best(Seen(history.X)) is not None

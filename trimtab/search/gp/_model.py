@@ -67,7 +67,8 @@ def bounds(groups: int) -> tuple[Floats, Floats]:
 
 
 def _squared(A: Floats, B: Floats) -> Floats:
-    """Squared distances (a, b) of rows; the features are of order 1, so the cancellation is harmless."""
+    """Squared distances (a, b) of rows, seen from one of them: rows that lie close together cancel less."""
+    A, B = A - B[:1], B - B[:1]
     r2 = -2.0 * (A @ B.T)
     r2 += (A * A).sum(axis=1)[:, None]
     r2 += (B * B).sum(axis=1)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from trimtab.history import State as Ended
 from trimtab.search.gp._acquire import Search
-from trimtab.search.gp._model import UNIT, Data, Posterior, fit, prior_mode
+from trimtab.search.gp._model import UNIT, Data, Posterior, Singular, fit, prior_mode
 from trimtab.search.gp._outputs import target
 from trimtab.search.gp._surrogate import Surrogate
 
@@ -66,7 +66,10 @@ def neighbourhood(
     values = target(y[rows], np.zeros(len(rows)))
     if values.flat or not feasible.any():
         return None
-    objective = _objective(X[rows], values.y, columns, reach, model)
+    try:
+        objective = _objective(X[rows], values.y, columns, reach, model)
+    except Singular:
+        return None
     if objective.noisy:
         return None
     best = float(values.y[feasible].min())
