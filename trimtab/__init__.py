@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from trimtab.search.ga.vlga import VLGA
     from trimtab.search.gp import GP
     from trimtab.search.grid import Grid
+    from trimtab.search.hier_ucb import HierUCB
     from trimtab.search.nsga import NSGA2, NSGA3
     from trimtab.search.random import RandomSearch
     from trimtab.search.tpe import TPE
@@ -96,6 +97,7 @@ _HOME = {
         "trimtab.search.ga.vlga": "VLGA",
         "trimtab.search.gp": "GP",
         "trimtab.search.grid": "Grid",
+        "trimtab.search.hier_ucb": "HierUCB",
         "trimtab.search.nsga": "NSGA2 NSGA3",
         "trimtab.search.random": "RandomSearch",
         "trimtab.search.tpe": "TPE",
@@ -132,6 +134,7 @@ __all__ = [
     "Grid",
     "Halton",
     "Halving",
+    "HierUCB",
     "Int",
     "LatinHypercube",
     "Median",

@@ -24,6 +24,7 @@ SEARCHERS: Mapping[str, str] = {
     "cmaes": "trimtab.search.cmaes:CMAES",
     "cem": "trimtab.search.cem:CEM",
     "de": "trimtab.search.de:DE",
+    "hier-ucb": "trimtab.search.hier_ucb:HierUCB",
     "ga-roulette": "trimtab.search.ga:RouletteGA",
     "ga-tournament": "trimtab.search.ga:TournamentGA",
     "ga-elitist": "trimtab.search.ga:ElitistGA",
