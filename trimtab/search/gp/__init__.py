@@ -33,12 +33,14 @@ from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.search.designs import LatinHypercube
 from trimtab.search.gp._state import State
+from trimtab.search.gp._utility import formula
 from trimtab.search.random import RandomSearch
 
 if TYPE_CHECKING:
     from trimtab.history import History
     from trimtab.search.gp._front import Fronts
     from trimtab.search.gp._surrogate import Surrogate
+    from trimtab.search.gp._worth import Worth
     from trimtab.space import Space
 
 Floats = NDArray[np.float64]
@@ -68,6 +70,12 @@ class GP:
                  another `hyper` or `acquisition` than the first: parego
     reference    of several objectives: {name: the worst value that is of interest}; absent: a little behind all seen
     prefer       of several objectives: {name: its share when weights are drawn}, 1 for the others
+    cost         what trials cost: "seconds", another kind of cost that is logged, or a metric. Cheap trials are
+                 preferred, the less the more of the budget (`trials`, stop rules "time" and "gpu_hours") is used
+    limit        nothing is sought that is expected to cost more
+    utility      of two objectives, a quality and the `cost`: how much they are worth together. {"log": w}, quality
+                 (1 - w) less w ln(cost); {"harmonic": T, "beta": 1}, the weighted harmonic mean of quality and
+                 exp(-cost / T); {"target": T, "power": 0.07}, quality (cost / T)^-power
     """
 
     startup: int = 5
@@ -81,12 +89,18 @@ class GP:
     several: Literal["auto", "ehvi", "nehvi", "chebyshev", "linear", "parego"] = "auto"
     reference: Mapping[str, float] | None = None
     prefer: Mapping[str, float] | None = None
+    cost: str | None = None
+    limit: float | None = None
+    utility: Mapping[str, float] | None = None
 
     name: ClassVar[str] = "gp"
     revision: ClassVar[int] = 2
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
-    reads_time: ClassVar[bool] = False
+
+    @property
+    def reads_time(self) -> bool:
+        return self.cost is not None and self.utility is None
 
     def __post_init__(self) -> None:
         for name, least in (("startup", 2), ("candidates", 16), ("starts", 1), ("most", 20), ("stray", 2)):
@@ -103,6 +117,25 @@ class GP:
         for name, worst in (self.reference or {}).items():
             if not np.isfinite(worst):
                 raise ValueError(f"GP(reference={{{name!r}: {worst}}}): a reference must be a finite number.")
+        self._check_cost()
+
+    def _check_cost(self) -> None:
+        if self.cost is None:
+            for name in ("limit", "utility"):
+                if getattr(self, name) is not None:
+                    raise ValueError(f'GP({name}=…) needs cost=, the name of what trials cost, such as cost="seconds".')
+            return
+        if self.limit is not None and not 0 < self.limit < float("inf"):
+            raise ValueError(f"GP(limit={self.limit}): limit must be above 0, and finite.")
+        if self.acquisition != "logei":
+            raise ValueError(
+                f'GP(cost={self.cost!r}, acquisition={self.acquisition!r}): costs are weighed against "logei" alone.'
+            )
+        if self.utility is not None:
+            formula(self.utility)
+            for name, usual in (("hyper", "map"), ("several", "auto"), ("reference", None), ("prefer", None)):
+                if getattr(self, name) != usual:
+                    raise ValueError(f"GP(utility=…, {name}=…): utility says what is sought; leave {name} out.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
         ended = (history.state != Ended.RUNNING) & np.isfinite(history.Y).all(axis=1)
@@ -147,6 +180,8 @@ class GP:
                 if isinstance(model, Surrogate):
                     draws = ask.rng(f"gp {self.acquisition}", number)
                     model = seeking(model, self.acquisition, draws, len(history))
+                    if self.cost is not None:
+                        model = model.paying(self._share(history, ask, number))
                 found = Search(space, model, ask.rng("gp", number), self.candidates, self.starts).best(seen)
             except Singular:
                 why = "the model could not be fitted (its covariance is singular)"
@@ -157,7 +192,12 @@ class GP:
                 continue
             x, score = found
             note = model.note() if not proposals else {}
-            if number % 2 and self.acquisition == "logei" and isinstance(model, Surrogate) and settled(model, score):
+            if (
+                number % 2
+                and self.acquisition == "logei"
+                and isinstance(model, Surrogate)
+                and settled(model, model.gained(x, score))
+            ):
                 rng = ask.rng("gp near", number)
                 near = neighbourhood(history, model, running, rng, self.candidates, self.starts)
                 if near and (found := near.best(seen)):
@@ -167,18 +207,48 @@ class GP:
             seen.add(x[None])
         return proposals
 
-    def _surrogate(self, history: History, ask: Ask, state: State) -> Surrogate | Fronts | str:
+    def _surrogate(self, history: History, ask: Ask, state: State) -> Surrogate | Fronts | Worth | str:
         """The models as of now; of several objectives, with this trial's draws."""
         from trimtab.search.gp._surrogate import surrogate
 
         several = len(history.objectives) > 1
+        if self.utility is not None:
+            return self._worth(history, ask, state, self.utility)
+        if several and self.cost is not None:
+            raise ValueError(
+                f"GP(cost={self.cost!r}) weighs the cost against one objective, and this study has "
+                f"{', '.join(history.objectives)}. Leave cost out, or say by utility= what two of them are worth."
+            )
         if several and self.several != "parego" and self.hyper == "map" and self.acquisition == "logei":
             return self._fronts(history, ask, state)
         hyper = None if self.hyper == "map" else (self.hyper, ask.rng("gp sets"))
         asked = (ask.scope, ask.seed, ask.move, ask.number if several else None)
-        key = ("gp", self.most, self.hyper, self.trust, asked)
+        key = ("gp", self.most, self.hyper, self.trust, self.cost, self.limit, asked)
         rng = ask.rng("gp weights", ask.number) if several else None
-        return history.memo(key, lambda: surrogate(history, state, ask.scope, self.most, rng, None, hyper, self.trust))
+        costs = self._costs(history)
+        return history.memo(
+            key,
+            lambda: surrogate(history, state, ask.scope, self.most, rng, None, hyper, self.trust, costs, self.limit),
+        )
+
+    def _costs(self, history: History) -> Floats | None:
+        from trimtab.search.gp._cost import costs_of
+
+        return None if self.cost is None else costs_of(history, self.cost)
+
+    def _share(self, history: History, ask: Ask, number: int) -> float:
+        from trimtab.search.gp._cost import costs_of, share
+
+        assert self.cost is not None
+        return share(history, ask, number, self.cost, costs_of(history, self.cost))
+
+    def _worth(self, history: History, ask: Ask, state: State, utility: Mapping[str, float]) -> Worth | str:
+        from trimtab.search.gp._worth import worth
+
+        assert self.cost is not None
+        cost, limit = self.cost, self.limit
+        key = ("gp worth", self.most, self.trust, cost, limit, tuple(sorted(utility.items())), ask.scope)
+        return history.memo(key, lambda: worth(history, state, ask.scope, self.most, self.trust, utility, cost, limit))
 
     def _fronts(self, history: History, ask: Ask, state: State) -> Fronts | str:
         from trimtab.search.gp._front import fronts
@@ -221,7 +291,7 @@ def _of_the_rarest(history: History, running: Floats, ask: Ask, stray: int) -> P
     return Proposal(space.decode(drawn[rarest][None])[0], why=why)
 
 
-def _why(history: History, model: Surrogate | Fronts, x: Floats, score: float, settings: GP) -> dict[str, JSON]:
+def _why(history: History, model: Surrogate | Fronts | Worth, x: Floats, score: float, settings: GP) -> dict[str, JSON]:
     """What the model expects of a configuration, in the objective's own units."""
     from trimtab.search.gp._acquisitions import WORDS
     from trimtab.search.gp._surrogate import Surrogate
@@ -248,5 +318,7 @@ def _why(history: History, model: Surrogate | Fronts, x: Floats, score: float, s
         parts.append(f"{sought} on {history.objectives[0]} {best:.4g}")
     if model.limits:
         parts.append(f"feasible with probability {model.likely_feasible(features):.2f}")
+    if model.price is not None:
+        parts.append(f"at a cost of about {model.price.expected(features):.3g} {settings.cost}")
     out["text"] = ", ".join(parts)
     return out

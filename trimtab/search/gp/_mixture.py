@@ -59,6 +59,10 @@ class Mixture(Surrogate):
         members = [m.gaining(rule) for m in self.members]
         return Mixture(**_parts(super().gaining(rule)), members=members, logs=self.logs, told=self.told)
 
+    def paying(self, share: float) -> Surrogate:
+        members = [m.paying(share) for m in self.members]
+        return Mixture(**_parts(super().paying(share)), members=members, logs=self.logs, told=self.told)
+
     def note(self) -> dict[str, JSON]:
         note = super().note()
         return note | ({SETS: dict(self.told)} if self.told else {})

@@ -21,6 +21,7 @@ from trimtab.history import State as Ended
 from trimtab.log import JSON
 from trimtab.parts.logei import log_below, log_ei_slopes
 from trimtab.parts.useful import reached, useful
+from trimtab.search.gp._cost import Price, prices
 from trimtab.search.gp._features import Layout, gaps_of
 from trimtab.search.gp._model import Data, Posterior, fit, prior_mode
 from trimtab.search.gp._outputs import Target, limit, scalarised, target
@@ -50,6 +51,7 @@ class Surrogate:
     mark       whose they are
     gain       of what the next trial is to bring: (best, mean, sd) -> values, and slopes by mean and by sd
     tilt       what priors that the space declares add to the acquisition
+    price      what trials cost, and how much that counts
     """
 
     layout: Layout
@@ -64,10 +66,21 @@ class Surrogate:
     weights: Floats | None = None
     gain: Rule = log_ei_slopes
     tilt: Tilt | None = None
+    price: Price | None = None
 
     def gaining(self, rule: Rule) -> Surrogate:
         """The same beliefs, with another gain sought."""
         return replace(self, gain=rule)
+
+    def paying(self, share: float) -> Surrogate:
+        """The same beliefs, with such a share of the logarithm of cost taken off the acquisition."""
+        return self if self.price is None else replace(self, price=self.price.at(share))
+
+    def gained(self, x: Floats, score: float) -> float:
+        """What of the score of a configuration (d,) is there whatever it costs."""
+        if self.price is None:
+            return score
+        return score - float(self.price.score(self.layout.features(x[None]))[0])
 
     def note(self) -> dict[str, JSON]:
         """What the proposal is to note: hyperparameters that were fitted for it."""
@@ -87,6 +100,8 @@ class Surrogate:
         for model, bound in self.limits:
             mean, variance = model.predict(features)
             out += log_below(bound, mean, np.sqrt(variance))[0]
+        if self.price is not None:
+            out += self.price.score(features)
         return out if self.tilt is None else out + self.tilt.slopes(features)[0]
 
     def slopes(self, features: Floats) -> tuple[Floats, Floats]:
@@ -102,9 +117,10 @@ class Surrogate:
             value, slope_mean, slope_sd = rule(bound, mean, sd)
             out += value
             by += slope_mean[:, None] * by_mean + (0.5 * slope_sd / sd)[:, None] * by_variance
-        if self.tilt is not None:
-            value, slopes = self.tilt.slopes(features)
-            out, by = out + value, by + slopes
+        for term in (self.price, self.tilt):
+            if term is not None:
+                value, slopes = term.slopes(features)
+                out, by = out + value, by + slopes
         return out, by
 
     def likely_feasible(self, features: Floats) -> float:
@@ -129,6 +145,8 @@ class Surrogate:
             mean, _ = self.objective.predict(features)
             for model, bound in self.limits:
                 mean = mean[: len(features)] + np.where(model.predict(features)[0] <= bound, 0.0, np.inf)
+            if self.price is not None:
+                mean = np.where(self.price.within(features), mean, np.inf)
             best = min(best, float(mean.min()))
         return replace(self, objective=self.objective.believing(features), limits=limits, best=best)
 
@@ -142,11 +160,14 @@ def surrogate(
     among: NDArray[np.bool_] | None = None,
     hyper: tuple[Hyper, Generator] | None = None,
     trust: float = 0.0,
+    costs: Floats | None = None,
+    limit: float | None = None,
 ) -> Surrogate | str:
     """The models, or in words why there are none.
 
     rng: for the weights of several objectives; among: rows to model; hyper: how sets of the objective's
-    hyperparameters are drawn, and by what; None: the most probable ones alone; trust: in declared priors, in trials
+    hyperparameters are drawn, and by what; None: the most probable ones alone; trust: in declared priors, in trials;
+    costs: of all trials (n,), nan: unknown, and the limit of them
     """
     there = history.state != Ended.RUNNING
     ended = np.flatnonzero(there if among is None else there & among)
@@ -168,10 +189,15 @@ def surrogate(
     features = layout.features(X, level)
     more, bounds = limits_of(C, features, layout.group)
     data = [Data(features, layout.group, told.y, told.noise), *more]
-    mark = f"{stable_hash(layout.mark, scope, len(data)):032x}"[:8]
+    paid = None if costs is None else prices(costs[ended], features, layout.group, limit)
+    if paid is not None:
+        data.append(paid.data)
+    mark = f"{stable_hash(layout.mark, scope, len(data), *(['cost'] if paid else [])):032x}"[:8]
     fitted, new = _fitted(state.fits.get(mark), data, count)
     objective, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
     feasible = np.isfinite(y) & ((C <= 0).all(axis=1) if C.shape[1] else True)
+    if paid is not None:
+        feasible &= paid.within
     tops = layout.features(X)
 
     def means_of(model: Posterior) -> Floats:
@@ -183,9 +209,10 @@ def surrogate(
     means = means_of(objective)
     order = np.lexsort((means, ~feasible))
     order = order[np.isfinite(y[order])]
-    limits = list(zip(others, bounds, strict=True))
+    limits = list(zip(others[: len(bounds)], bounds, strict=True))
     made = Surrogate(layout, told, objective, limits, best_of(objective), X[order], fitted, new, mark, weights)
-    made = replace(made, tilt=tilt(layout, trust / max(count, 1)))
+    price = None if paid is None else paid.of(others[-1])
+    made = replace(made, tilt=tilt(layout, trust / max(count, 1)), price=price)
     if hyper is None or told.flat:
         return made
     from trimtab.search.gp._mixture import mixture  # which builds on this
