@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -47,6 +49,64 @@ def test_with_all_elites_and_no_smoothing_the_fit_is_mean_and_deviation() -> Non
     np.testing.assert_allclose(cloud.q[0], np.bincount(X[:, 3].astype(int), minlength=3) / 24)
 
 
+def test_with_all_elites_correlations_are_those_of_the_draws() -> None:
+    method = CEM(population=40, elite=1.0, smoothing=1.0, noise=0.0, floor=0.0, shape="full")
+    history = filled(method, 40)
+    cloud, X = cloud_of(history, method), history.X
+    assert cloud.joint is not None
+    np.testing.assert_allclose(cloud.joint[:2, :2], np.corrcoef(X[:, :2].T), rtol=1e-12)
+    np.testing.assert_allclose(cloud.spread[:2], X[:, :2].std(axis=0), rtol=1e-14)
+
+
+def test_soft_weights_are_those_of_the_exponential() -> None:
+    """Section 13: the soft E-step."""
+    method = CEM(population=24, smoothing=1.0, noise=0.0, floor=0.0, soft=0.5)
+    history = filled(method, 24)
+    cloud, X, y = cloud_of(history, method), history.X, history.Y[:, 0]
+    w = np.exp(-(y - y.min()) / (0.5 * (np.median(y) - y.min())))
+    np.testing.assert_allclose(cloud.mean[:2], w @ X[:, :2] / w.sum(), rtol=1e-12)
+    variance = w @ (X[:, :2] - cloud.mean[:2]) ** 2 / w.sum()
+    np.testing.assert_allclose(cloud.spread[:2], np.sqrt(variance), rtol=1e-12)
+    np.testing.assert_allclose(cloud.q[0], np.bincount(X[:, 3].astype(int), w, 3) / w.sum())
+
+
+def test_soft_weights_of_equal_values_are_equal() -> None:
+    method, space = CEM(population=20, smoothing=1.0, noise=0.0, soft=1.0), Space({"x": Float(0, 1)})
+    history = History.empty(space)
+    for number in range(20):
+        (p,) = method.propose(history, Ask(number=number))
+        history.extend([started(number, p.config or {}, p.note), ended(history, number, 3.0)])
+    method.propose(history, Ask(number=20))
+    np.testing.assert_allclose(cloud_of(history, method).mean, history.X.mean(axis=0))
+
+
+def test_correlated_draws_keep_their_own_distributions() -> None:
+    from scipy.stats import kstest, truncnorm
+
+    space = Space({"x": Float(0, 1), "y": Float(0, 1)})
+    method = CEM(shape="full")
+    cloud = replace(cloud_of(filled(method, 1, space), method), joint=np.array([[1.0, 0.9], [0.9, 1.0]]))
+    V = cloud.draws(space, 5, 2000)[1]
+    assert (np.corrcoef(V.T) > 0.8).all()
+    for v in V.T:
+        assert kstest(v, truncnorm(-1, 1, 0.5, 0.5).cdf).pvalue > 1e-3
+    np.testing.assert_array_equal(cloud.draws(space, 5, 3)[1], V[:3])  # to the bit, however many are drawn
+    for method in (CEM(), CEM(shape="full", population=19)):  # too few trials to tell
+        assert cloud_of(filled(method, 1, space), method).joint is None
+
+
+def test_a_narrow_valley_across_the_axes() -> None:
+    def valley(c: Mapping[str, Any]) -> float:
+        return float(100 * (c["x"] - c["y"]) ** 2 + (c["x"] + c["y"] - 1.2) ** 2)
+
+    task = Task("valley", Space({"x": Float(0, 1), "y": Float(0, 1)}), valley, 0.0, 200)
+    full, axes = (
+        np.median([regret(CEM(population=20, shape=shape, noise=0.0), task, seed=s) for s in range(5)])
+        for shape in ("full", "axes")
+    )
+    assert full < axes
+
+
 def test_smoothing_noise_and_floor() -> None:
     plain = CEM(population=20, smoothing=1.0, noise=0.0, floor=0.0)
     smooth = CEM(population=20, smoothing=0.7, noise=0.01, floor=0.3)
@@ -88,9 +148,17 @@ def test_whole_numbers_never_freeze() -> None:
     assert max(regret(CEM(), task, seed=s) for s in range(5)) <= 1
 
 
-@pytest.mark.parametrize("space", [MIXED, CONDITIONAL.space])
-def test_cold_equals_warm(space: Space) -> None:
-    method, history, rng = CEM(population=6), History.empty(space), np.random.default_rng(0)
+@pytest.mark.parametrize(
+    ("space", "method"),
+    [
+        (MIXED, CEM(population=6)),
+        (CONDITIONAL.space, CEM(population=6)),
+        (MIXED, CEM(population=30, shape="full")),
+        (CONDITIONAL.space, CEM(population=6, soft=0.3)),
+    ],
+)
+def test_cold_equals_warm(space: Space, method: CEM) -> None:
+    history, rng = History.empty(space), np.random.default_rng(0)
     waiting: list[int] = []
     for number in range(80):
         ask = Ask(number=number, n=1 + number % 3, seed=1)
@@ -123,6 +191,8 @@ def test_a_generation_of_earlier_trials_is_fitted_to() -> None:
         ({"smoothing": 1.5}, "smoothing must be above 0 and at most 1"),
         ({"noise": -1.0}, "noise is a part of a parameter's range"),
         ({"floor": 1.0}, "floor must be at least 0 and below 1"),
+        ({"shape": "round"}, 'shape is "axes" or "full"'),
+        ({"soft": 0.0}, "soft must be above 0"),
     ],
 )
 def test_settings_are_checked(settings: dict[str, Any], match: str) -> None:

@@ -1,17 +1,18 @@
 """Cross-entropy method: draw from simple distributions, fit them to the best draws, and repeat.
 
 Idea    Numbers come from normal distributions cut off at their bounds, labels from a table of chances, all
-        independent. The next distributions are fitted to the best fifth of a generation, and smoothed with the old.
+        independent, or numbers correlated. The next distributions are fitted to the best fifth of a generation, or to
+        all of it by weights, and smoothed with the old: the M-step of EM, whose E-step is that choice or those weights.
 Source  Rubinstein & Kroese, The Cross-Entropy Method, Springer 2004; smoothing and decaying noise: Botev et al.,
         Handbook of Statistics 31, 2013, chapter 3; for hyperparameters: Li & Li, Cross-Entropy Optimization for
         Hyperparameter Optimization …, arXiv 2409.09240, 2024.
 Takes   Everything but several objectives. Results are used as they come in, late ones in the next generation; stopped
         and paused trials rank after finished ones, by how far they got, then infeasible ones, by how much they violate,
         then failed ones. Inactive parameters are fitted to the elites that have them.
-Cost    O(d) a proposal, O(population · d) a generation.
+Cost    O(d) a proposal, O(population · d) a generation; correlated O(d²) and O(population · d² + d³).
 Leaves  the sources in this: whole numbers keep a spread of a part of their cell, so that they can leave it; once all
         spreads have collapsed it begins anew around the best trial; a draw that has been tried counts with its known
-        result, and another is drawn in its place.
+        result, and another is drawn in its place. Correlated numbers are a Gaussian copula of the ones cut off.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from math import ceil
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,7 @@ from trimtab._blas import one_thread
 from trimtab._random import rng_for
 from trimtab.parts.normal import cdf, quantile
 from trimtab.protocol import TRAITS, Ask, Proposal
-from trimtab.search._generation import Birth, Result, Row, State, best_first, children
+from trimtab.search._generation import DONE, Birth, Result, Row, State, best_first, children
 from trimtab.search._layout import Layout
 from trimtab.search.random import RandomSearch
 
@@ -43,17 +44,22 @@ WIDE, AGAIN = 0.5, 0.2  # spread at the beginning, and around the best trial whe
 NARROW = 1e-3  # spread of every continuous parameter at which it does
 CELL = 0.3  # of a cell's width: the least spread of a whole number (a guess: one draw in ten leaves the cell's middle)
 FEWEST = 3  # elites from which a spread can be told
+LEAST = 1e-6  # eigenvalue of a matrix of correlations
+FULL = 10  # trials of a generation a number, from which correlations can
 
 
 @dataclass(frozen=True, slots=True)
 class CEM:
     """Draws from distributions that are fitted, again and again, to the best draws.
 
-    population  trials of a generation; None: five a parameter, at least 20
+    population  trials of a generation; None: five a parameter (ten where shape is "full"), at least 20
     elite       the best share of them, to which the next distributions are fitted
     smoothing   the weight of the new fit, against the distribution before
     noise       added to each spread, divided by the number of the generation
     floor       chance of a label, as a part of an even one, that is never lost
+    shape       "axes": numbers are drawn each for itself; "full": correlated, if a generation has ten trials a number
+    soft        every finished trial counts, by exp(-gap / (soft · the median gap)), where gap is how much worse it is
+                than the best of its generation; None: the elite counts, and no other
     """
 
     population: int | None = None
@@ -61,6 +67,8 @@ class CEM:
     smoothing: float = 0.7
     noise: float = 0.001
     floor: float = 0.05
+    shape: Literal["axes", "full"] = "axes"
+    soft: float | None = None
 
     name: ClassVar[str] = "cem"
     revision: ClassVar[int] = 1
@@ -78,6 +86,10 @@ class CEM:
             raise ValueError(f"CEM(noise={self.noise}): noise is a part of a parameter's range, from 0 to 1.")
         if not 0 <= self.floor < 1:
             raise ValueError(f"CEM(floor={self.floor}): floor must be at least 0 and below 1.")
+        if self.shape not in ("axes", "full"):
+            raise ValueError(f'CEM(shape={self.shape!r}): shape is "axes" or "full".')
+        if self.soft is not None and not 0 < self.soft < float("inf"):
+            raise ValueError(f"CEM(soft={self.soft}): soft must be above 0, and finite.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
         if not history.space.d or not history.objectives:
@@ -97,6 +109,7 @@ class CEM:
 class Cloud:
     """The distributions. mean, spread (d_numeric,): normal ones, cut off at 0 and 1; q (k, K): chances of labels.
 
+    joint     correlations of the normal ones (d_numeric, d_numeric); None: they are independent
     age       generations since it last began
     summit    the best result, and where it lay (d_numeric,), (k,)
     """
@@ -106,6 +119,7 @@ class Cloud:
     mean: Floats
     spread: Floats
     q: Floats
+    joint: Floats | None = None
     age: int = 0
     restarts: int = 0
     summit: tuple[Result, Floats, Floats] | None = None
@@ -114,6 +128,7 @@ class Cloud:
     def start(cls, settings: CEM, layout: Layout, strangers: Sequence[tuple[Result, Floats]]) -> Cloud:
         """From the prior; earlier trials of others, a generation of them at least, count as one."""
         cloud = cls(settings, layout, layout.middle[layout.numeric], np.full(len(layout.numeric), WIDE), layout.prior)
+        cloud = replace(cloud, joint=cloud._independent())
         good = [(result, x) for result, x in strangers if result.good]
         if len(good) < cloud.population:
             return cloud
@@ -123,7 +138,8 @@ class Cloud:
 
     @property
     def population(self) -> int:
-        return self.settings.population or max(20, 5 * (len(self.layout.numeric) + len(self.layout.choices)))
+        each = FULL if self.settings.shape == "full" else 5
+        return self.settings.population or max(20, each * (len(self.layout.numeric) + len(self.layout.choices)))
 
     @property
     def text(self) -> str:
@@ -137,6 +153,11 @@ class Cloud:
 
     def _at(self, U: Floats) -> Floats:
         """Normal numbers, cut off at 0 and 1, from uniform ones (n, d_numeric)."""
+        if self.joint is not None:
+            Z, U = quantile(U), np.zeros_like(U)
+            for z, row in zip(Z.T, _root(self.joint), strict=True):  # not Z @ root: the same for one row as for many
+                U += z[:, None] * row
+            U = cdf(U)
         low, high = cdf(-self.mean / self.spread), cdf((1.0 - self.mean) / self.spread)
         return np.clip(self.mean + self.spread * quantile(low + U * (high - low)), 0.0, 1.0)
 
@@ -157,24 +178,56 @@ class Cloud:
     def _fitted(self, rows: Sequence[Row]) -> Cloud:
         """Maximum likelihood of the elites, best first in rows, and a part of what it was before."""
         settings = self.settings
-        elites = [row for row in rows[: ceil(settings.elite * len(rows))] if row.result.good] or list(rows[:1])
+        elites, weight = self._chosen(rows)
         a, noise = settings.smoothing, settings.noise / (self.age + 1)
         V = np.array([np.where(row.free, np.nan, row.v) for row in elites])
-        known = ~np.isnan(V)
-        count = known.sum(axis=0)
-        mean = np.where(known, V, 0.0).sum(axis=0) / np.maximum(count, 1)
-        spread = np.sqrt((np.where(known, V - mean, 0.0) ** 2).sum(axis=0) / np.maximum(count, 1))
-        mean = np.where(count > 0, a * mean + (1 - a) * self.mean, self.mean)
-        spread = np.where(count >= FEWEST, a * spread + (1 - a) * self.spread + noise, self.spread)
-        return replace(self, mean=mean, spread=np.maximum(spread, self._least(mean)), q=self._chances(elites, a))
+        W = np.where(np.isnan(V), 0.0, weight[:, None])
+        total = W.sum(axis=0)
+        told = total > 0
+        many = told & (total**2 >= FEWEST * (W**2).sum(axis=0))  # as so many of equal weight would tell
+        mean = (W * np.nan_to_num(V)).sum(axis=0) / np.where(told, total, 1.0)
+        gap = np.where(np.isnan(V), 0.0, V - mean)
+        spread = np.sqrt((W * gap**2).sum(axis=0) / np.where(told, total, 1.0))
+        joint = self._correlations(W, gap, a)
+        mean = np.where(told, a * mean + (1 - a) * self.mean, self.mean)
+        spread = np.where(many, a * spread + (1 - a) * self.spread + noise, self.spread)
+        q = self._chances(elites, weight, a)
+        return replace(self, mean=mean, spread=np.maximum(spread, self._least(mean)), q=q, joint=joint)
 
-    def _chances(self, elites: Sequence[Row], a: float) -> Floats:
+    def _chosen(self, rows: Sequence[Row]) -> tuple[list[Row], Floats]:
+        """Who is fitted to, and what each of them counts (n,)."""
+        elites = [row for row in rows[: ceil(self.settings.elite * len(rows))] if row.result.good] or list(rows[:1])
+        done = [row for row in rows if row.result.tier == DONE]
+        if self.settings.soft is None or not done:
+            return elites, np.ones(len(elites))
+        gap = np.array([row.result.y for row in done]) - done[0].result.y
+        scale = self.settings.soft * float(np.median(gap))
+        return done, np.exp(-gap / scale) if scale > 0 else (gap == 0).astype(np.float64)
+
+    def _correlations(self, W: Floats, gap: Floats, a: float) -> Floats | None:
+        """Of what is fitted to, smoothed with those before, where enough of it has both numbers."""
+        if self.joint is None:
+            return None
+        both = (W > 0).astype(np.float64)
+        products, squares = (W * gap).T @ gap, (W * gap**2).T @ both  # of j where k is known, too
+        size = np.sqrt(squares * squares.T)
+        fitted = np.where(size > 0, products / np.where(size > 0, size, 1.0), 0.0)
+        known = ((W.T @ both) ** 2 >= FEWEST * ((W**2).T @ both)) & (size > 0)
+        joint = np.where(known, a * fitted + (1 - a) * self.joint, self.joint)
+        np.fill_diagonal(joint, 1.0)
+        return joint
+
+    def _independent(self) -> Floats | None:
+        d = len(self.mean)
+        return np.eye(d) if self.settings.shape == "full" and self.population >= FULL * d else None
+
+    def _chances(self, elites: Sequence[Row], weight: Floats, a: float) -> Floats:
         if not len(self.q):
             return self.q
         codes = np.array([row.codes for row in elites])
-        counts = (codes[:, :, None] == np.arange(self.q.shape[1])).sum(axis=0)
+        counts = ((codes[:, :, None] == np.arange(self.q.shape[1])) * weight[:, None, None]).sum(axis=0)
         total = counts.sum(axis=1, keepdims=True)
-        q = np.where(total > 0, a * counts / np.maximum(total, 1) + (1 - a) * self.q, self.q)
+        q = np.where(total > 0, a * counts / np.where(total > 0, total, 1.0) + (1 - a) * self.q, self.q)
         even = (np.arange(self.q.shape[1]) < self.layout.sizes[:, None]) / self.layout.sizes[:, None]
         floored: Floats = (1 - self.settings.floor) * q + self.settings.floor * even
         return floored
@@ -205,9 +258,21 @@ class Cloud:
             mean=v,
             spread=np.maximum(np.full(len(v), AGAIN), self._least(v)),
             q=0.5 * there + 0.5 * even,
+            joint=self._independent(),
             age=0,
             restarts=self.restarts + 1,
         )
+
+
+def _root(joint: Floats) -> Floats:
+    """(d, d) symmetric: independent numbers times it have these correlations. Exact for independent ones."""
+    if (joint == np.eye(len(joint))).all():
+        return joint
+    values, vectors = np.linalg.eigh(joint)  # correlations of pairs need not be those of any whole
+    values = np.maximum(values, LEAST)
+    root = (vectors * np.sqrt(values)) @ vectors.T
+    scaled: Floats = root / np.sqrt((root**2).sum(axis=0))
+    return scaled
 
 
 def _row_of(layout: Layout, result: Result, x: Floats) -> Row:
