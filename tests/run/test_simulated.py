@@ -136,3 +136,22 @@ def test_the_ledger_knows_whose_what_runs_is(world: Any) -> None:
         judged += event.kind == "judged"
         assert ledger.owners == Counter(row.owner for row in ledger.alive.values())
         assert ledger.judged == judged
+
+
+def thrice(run: Run) -> Generator[Any, Any, None]:
+    for step in range(3):
+        yield 1.0 + (run.trial == 2), {"loss": float(step)}
+
+
+def test_trials_that_come_to_a_step_together_are_heard_together() -> None:
+    runner = Simulated(thrice, workers=3)
+    for trial in range(3):
+        runner.submit(a_run(trial))
+    heard = []
+    while events := runner.collect(1.0):
+        heard.append([(e.at, e.trial, e.kind) for e in events])
+    assert heard[0] == [(1.0, 0, "reported"), (1.0, 1, "reported")]
+    assert heard[1] == [(2.0, 2, "reported"), (2.0, 0, "reported"), (2.0, 1, "reported")]
+    assert all(len({trial for _, trial, _ in together}) == len(together) for together in heard)  # each once
+    ends = [(at, trial) for together in heard for at, trial, kind in together if kind == "ended"]
+    assert ends == [(3.0, 0), (3.0, 1), (6.0, 2)]

@@ -118,14 +118,21 @@ class Simulated:
     def collect(self, timeout: float) -> Sequence[Event]:
         """What happens next; with timeout 0 only what has happened already, and the clock stands still."""
         self._decided()
-        while not self._ready and self._agenda and timeout > 0:
+        heard = set[int]()
+        while self._agenda and timeout > 0 and (not self._ready or self._at_once(heard)):
             when, _, live, what, told, step = heapq.heappop(self._agenda)
             if self._live.get(live.run.trial) is live:
                 self.time = max(self.time, when)
                 self._happen(live, when, what, told, step)
+                heard.add(live.run.trial)
         out, self._ready, self._over = self._ready, [], 0
         self._here()
         return out
+
+    def _at_once(self, heard: set[int]) -> bool:
+        """Whether another trial's turn comes at this very instant: who decides hears of both."""
+        when, _, live, *_ = self._agenda[0]
+        return when <= self.time and live.run.trial not in heard
 
     def lose(self, trial: int) -> None:
         """The machine under a trial dies: what it had reported stays, the attempt is lost."""

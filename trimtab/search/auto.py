@@ -44,7 +44,7 @@ class Auto:
     share: float = 0.05
 
     name: ClassVar[str] = "auto"
-    revision: ClassVar[int] = 5
+    revision: ClassVar[int] = 6
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = True

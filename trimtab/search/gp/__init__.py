@@ -94,7 +94,7 @@ class GP:
     utility: Mapping[str, float] | None = None
 
     name: ClassVar[str] = "gp"
-    revision: ClassVar[int] = 2
+    revision: ClassVar[int] = 3
     takes: ClassVar[frozenset[str]] = TRAITS
     chooses: ClassVar[bool] = False
 
@@ -151,7 +151,7 @@ class GP:
             return list(RandomSearch().propose(history, ask))
         middle = [_middle(history.space, ask)] if ask.number == 0 else []
         rest = replace(ask, number=max(ask.number - 1, 0), n=ask.n - len(middle))
-        design = LatinHypercube(size=self.startup - 1).propose(history, rest)
+        design = LatinHypercube(size=max(self.startup - 1, rest.n)).propose(history, rest)
         return [*middle, *(replace(p, why=text) for p in design)]
 
     def _model(self, history: History, ask: Ask, state: State) -> list[Proposal]:
