@@ -45,72 +45,100 @@ def descend(
 
 
 class _Runs:
-    """The state of all starts. Memories are (MEMORY, s, d), newest last."""
+    """The state of all starts. Memories are (s, MEMORY, d), newest last; what is not there yet is 0.
+
+    solved  (s, MEMORY, MEMORY): the inverse of the upper half of S·Y
+    curve   (s, MEMORY): its diagonal
+    """
 
     def __init__(self, X: Floats, F: Floats, G: Floats, low: Floats, high: Floats, scale: Floats) -> None:
         s, d = X.shape
         self.X, self.F, self.G, self.low, self.high, self.scale = X.copy(), F.copy(), G.copy(), low, high, scale
         self.live = np.isfinite(F) & np.isfinite(G).all(axis=1)
-        self.S, self.Y = np.zeros((MEMORY, s, d)), np.zeros((MEMORY, s, d))
-        self.rho = np.zeros((MEMORY, s))
+        self.S, self.Y = np.zeros((s, MEMORY, d)), np.zeros((s, MEMORY, d))
+        self.solved, self.curve = np.zeros((s, MEMORY, MEMORY)), np.zeros((s, MEMORY))
+        self.depth = 0  # the most that any start remembers
         self.step, self.idle = np.ones(s), np.zeros(s, np.int64)
         self.P = np.zeros((s, d))
         self._aim(np.arange(s))
 
+    def _at(self, rows: Ints) -> Ints | slice:
+        """An index of these rows; of all of them a slice, which copies nothing."""
+        return slice(None) if len(rows) == len(self.X) else rows
+
     def tried(self, rows: Ints) -> Floats:
-        moved: Floats = self.X[rows] + self.step[rows, None] * self.P[rows]
+        at = self._at(rows)
+        moved: Floats = self.X[at] + self.step[at, None] * self.P[at]
         return np.minimum(np.maximum(moved, self.low), self.high)
 
     def take(self, rows: Ints, tried: Floats, F: Floats, G: Floats, tolerance: float) -> None:
         """Accept the steps that gain enough; shorten the others."""
-        moved = tried - self.X[rows]
-        promised = -(self.G[rows] * moved).sum(axis=1)
+        at = self._at(rows)
+        moved = tried - self.X[at]
+        promised = -_dots(self.G[at], moved)
         with np.errstate(invalid="ignore"):
-            gained = self.F[rows] - F
+            gained = self.F[at] - F
             good = (gained >= ENOUGH * promised) & (promised > 0) & np.isfinite(G).all(axis=1)
-        bad = rows[~good]
-        self.step[bad] *= SHRINK
-        self.live[rows[promised < tolerance]] = False
-        self.live[bad[self.step[bad] < SMALLEST]] = False
-        rows, tried, F, G, moved, gained = rows[good], tried[good], F[good], G[good], moved[good], gained[good]
-        if not len(rows):
-            return
-        self._remember(rows, moved, G - self.G[rows])
-        self.X[rows], self.F[rows], self.G[rows] = tried, F, G
-        self.idle[rows] = np.where(gained < tolerance, self.idle[rows] + 1, 0)
-        self.live[rows[self.idle[rows] > 1]] = False
+        self.live[at] &= promised >= tolerance
+        if not good.all():
+            bad = rows[~good]
+            self.step[bad] *= SHRINK
+            self.live[bad[self.step[bad] < SMALLEST]] = False
+            rows, tried, F, G, moved, gained = rows[good], tried[good], F[good], G[good], moved[good], gained[good]
+            if not len(rows):
+                return
+            at = rows
+        self._remember(rows, moved, G - self.G[at])
+        self.X[at], self.F[at], self.G[at] = tried, F, G
+        idle = self.idle[at] = np.where(gained < tolerance, self.idle[at] + 1, 0)
+        self.live[at] &= idle <= 1
         self._aim(rows)
 
     def _remember(self, rows: Ints, s: Floats, y: Floats) -> None:
-        curve = (s * y).sum(axis=1)
-        sound = curve > 1e-10 * np.sqrt((s * s).sum(axis=1) * (y * y).sum(axis=1))
-        at = rows[sound]
-        for kept, new in ((self.S, s), (self.Y, y)):
-            kept[:-1, at] = kept[1:, at]
-            kept[-1, at] = new[sound]
-        self.rho[:-1, at] = self.rho[1:, at]
-        self.rho[-1, at] = 1.0 / curve[sound]
+        curve = _dots(s, y)
+        sound = curve > 1e-10 * np.sqrt(_dots(s, s) * _dots(y, y))
+        if not sound.all():
+            rows, s, y, curve = rows[sound], s[sound], y[sound], curve[sound]
+        at = self._at(rows)
+        S, solved = self.S[at, 1:], self.solved[at, 1:, 1:]
+        column = (solved @ (S @ y[:, :, None]))[:, :, 0]
+        self.S[at, :-1], self.S[at, -1] = S, s
+        self.Y[at, :-1], self.Y[at, -1] = self.Y[at, 1:], y
+        self.curve[at, :-1], self.curve[at, -1] = self.curve[at, 1:], curve
+        self.solved[at, :-1, :-1], self.solved[at, :-1, -1] = solved, -column / curve[:, None]
+        self.solved[at, -1, -1] = 1.0 / curve
+        self.depth = min(self.depth + 1, MEMORY)
 
     def _aim(self, rows: Ints) -> None:
-        """The next direction: the two loops of L-BFGS over the parameters that are not held by a bound."""
-        X, G = self.X[rows], self.G[rows]
+        """The next direction, over the parameters that are not held by a bound."""
+        at, scale = self._at(rows), self.scale
+        X, G = self.X[at], self.G[at]
         free = ~(((self.low >= X) & (G > 0)) | ((self.high <= X) & (G < 0)))
         g = np.where(free, G, 0.0)
-        q, S, Y, rho = g.copy(), self.S[:, rows], self.Y[:, rows], self.rho[:, rows]
-        weights = np.zeros((MEMORY, len(rows)))
-        for i in range(MEMORY - 1, -1, -1):
-            weights[i] = rho[i] * (S[i] * q).sum(axis=1)
-            q -= weights[i][:, None] * Y[i]
-        newest = rho[-1] > 0
-        size = np.where(newest, rho[-1] * ((Y[-1] * self.scale) ** 2).sum(axis=1), 1.0)
-        q *= self.scale**2 / size[:, None]
-        for i in range(MEMORY):
-            q += S[i] * (weights[i] - rho[i] * (Y[i] * q).sum(axis=1))[:, None]
-        p = np.where(free, -q, 0.0)
-        uphill = (p * g).sum(axis=1) >= 0
-        first = uphill | ~newest
-        p[first] = -(g * self.scale**2)[first]
-        reach = np.abs(p / self.scale).max(axis=1, initial=0.0)
-        p[first] /= np.maximum(reach[first], 1e-300)[:, None]  # at most one `scale`
-        self.P[rows], self.step[rows] = p, 1.0
-        self.live[rows[reach == 0]] = False
+        p = np.where(free, -self._newton(at, g), 0.0) if self.depth else np.zeros(g.shape)
+        uphill = _dots(p, g) >= 0
+        first = uphill | (self.curve[at, -1] <= 0)
+        if first.any():
+            steep = -(g * scale**2)[first]
+            reach = np.abs(steep / scale).max(axis=1, initial=0.0)
+            p[first] = steep / np.maximum(reach, 1e-300)[:, None]  # at most one `scale`
+        self.P[at], self.step[at] = p, 1.0
+        self.live[at] &= p.any(axis=1)
+
+    def _newton(self, at: Ints | slice, g: Floats) -> Floats:
+        """The two loops of L-BFGS for all starts at once: each is a triangular system (Byrd, Nocedal & Schnabel,
+        Mathematical Programming 63, 1994, theorem 2.2)."""
+        k = self.depth
+        S, Y, solved, curve = self.S[at, -k:], self.Y[at, -k:], self.solved[at, -k:, -k:], self.curve[at, -k:]
+        a = solved @ (S @ g[:, :, None])
+        q = g - (a.transpose(0, 2, 1) @ Y)[:, 0]
+        newest = np.where(curve[:, -1:] > 0, Y[:, -1] * self.scale, 1.0)
+        q *= self.scale**2 * (curve[:, -1] / _dots(newest, newest))[:, None]
+        b = solved.transpose(0, 2, 1) @ (curve[:, :, None] * a - Y @ q[:, :, None])
+        out: Floats = q + (b.transpose(0, 2, 1) @ S)[:, 0]
+        return out
+
+
+def _dots(A: Floats, B: Floats) -> Floats:
+    out: Floats = np.einsum("ij,ij->i", A, B)
+    return out

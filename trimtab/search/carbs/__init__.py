@@ -63,7 +63,7 @@ class CARBS:
     most: int = 500
 
     name: ClassVar[str] = "carbs"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     takes: ClassVar[frozenset[str]] = TRAITS - {"conditional", "subset", "permutation", "simplex"}
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = True

@@ -16,7 +16,8 @@ from math import log, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg.lapack import dpotrf, dpotri, dtrtri
+from scipy.linalg.blas import dsymm, dsyr, dtrmm
+from scipy.linalg.lapack import dpotrf, dpotri, dpotrs, dtrtri
 
 from trimtab.parts.descent import descend
 
@@ -66,48 +67,90 @@ def bounds(groups: int) -> tuple[Floats, Floats]:
     return np.array([low for low, _ in pairs]), np.array([high for _, high in pairs])
 
 
-def _squared(A: Floats, B: Floats) -> Floats:
+def _squared(A: Floats, B: Floats, out: Floats | None = None) -> Floats:
     """Squared distances (a, b) of rows, seen from one of them: rows that lie close together cancel less."""
     A, B = A - B[:1], B - B[:1]
-    r2 = -2.0 * (A @ B.T)
-    r2 += (A * A).sum(axis=1)[:, None]
-    r2 += (B * B).sum(axis=1)
+    r2: Floats = np.matmul(_beside(-2.0 * A, _norms(A), 1.0), _beside(B, 1.0, _norms(B)).T, out=out)
     return np.maximum(r2, 0.0, out=r2)
 
 
+def _norms(A: Floats) -> Floats:
+    out: Floats = np.einsum("ij,ij->i", A, A)
+    return out
+
+
+def _diagonal(A: Floats) -> Floats:
+    """Of a square array without gaps: a view."""
+    return A.reshape(-1)[:: len(A) + 1]
+
+
+def _beside(A: Floats, *columns: Floats | float) -> Floats:
+    """A with further columns."""
+    n, p = A.shape
+    out = np.empty((n, p + len(columns)))
+    out[:, :p] = A
+    for j, column in enumerate(columns, start=p):
+        out[:, j] = column
+    return out
+
+
 def _matern(r2: Floats, signal: float) -> tuple[Floats, Floats]:
-    """k and dk/d(r²), both finite at 0."""
-    r = np.sqrt(5.0 * r2)
-    e = signal * np.exp(-r)
-    slope = (-5.0 / 6.0) * e * (1.0 + r)
-    return e * (1.0 + r + r * r / 3.0), slope
+    """k and dk/d(r²), both finite at 0. k takes the place of r2."""
+    r2, slope = _unscaled(r2, log(signal), np.empty_like(r2), np.empty_like(r2))
+    slope *= -5.0 / 6.0
+    return r2, slope
 
 
-def loss(theta: Floats, data: Data) -> tuple[float, Floats]:
-    """Minus the log posterior of the hyperparameters (up to a constant), and its slopes; inf where singular."""
+def _unscaled(r2: Floats, log_signal: float, r: Floats, e: Floats) -> tuple[Floats, Floats]:
+    """k in the place of r2, and -6/5 · dk/d(r²) in that of r. Large arrays are dear to make, so none is made here."""
+    r2 *= 5.0
+    np.sqrt(r2, out=r)
+    np.subtract(log_signal, r, out=e)
+    np.exp(e, out=e)
+    r += 1.0
+    r2 *= 1.0 / 3.0
+    r2 += r
+    r2 *= e
+    r *= e
+    return r2, r
+
+
+def covariances(A: Floats, B: Floats, signal: float) -> Floats:
+    """k (a, b) of rows in units of their length scales."""
+    r2 = _squared(A, B)
+    return _unscaled(r2, log(signal), np.empty_like(r2), np.empty_like(r2))[0]
+
+
+def loss(theta: Floats, data: Data, room: Floats | None = None) -> tuple[float, Floats]:
+    """Minus the log posterior of the hyperparameters (up to a constant), and its slopes; inf where singular.
+
+    room (3, n, n): where to work
+    """
     q, n = data.groups, len(data.y)
-    signal, noise = np.exp(theta[q]), np.exp(theta[q + 1])
+    signal, noise = float(np.exp(theta[q])), float(np.exp(theta[q + 1]))
     S = data.features * np.exp(-theta[:q])[data.group]
-    K, slope = _matern(_squared(S, S), signal)
-    K[np.diag_indices(n)] = signal
-    C = K.copy()
-    C[np.diag_indices(n)] += noise + data.noise
-    L, failed = dpotrf(C.T, lower=1, clean=1, overwrite_a=1)
+    r2, r, C = np.empty((3, n, n)) if room is None else room
+    K, slope = _unscaled(_squared(S, S, r2), float(theta[q]), r, C)
+    _diagonal(K)[:] = signal
+    C[:] = K
+    _diagonal(C)[:] += noise + data.noise
+    L, failed = dpotrf(C.T, lower=1, clean=1, overwrite_a=1)  # in C, as all that follows: its upper half
     if failed:
         return np.inf, np.zeros(q + 2)
     half_log_det = np.log(np.diag(L)).sum()
-    inverse = _mirrored(dpotri(L, lower=1, overwrite_c=1)[0])
-    pull, ones = inverse @ data.y, inverse.sum(axis=1)
+    pull, ones = dpotrs(L, _beside(data.y[:, None], 1.0), lower=1)[0].T
     mean = pull.sum() / (1.0 + ones.sum())
     alpha = pull - mean * ones
     value = 0.5 * (data.y - mean) @ alpha + half_log_det + 0.5 * mean * mean
-    W = inverse - np.outer(alpha, alpha)
-    M = W * slope
-    each = 2.0 * (M.sum(axis=1) @ (S * S) - (S * (M @ S)).sum(axis=0))  # Σ_ab M_ab (S_a - S_b)², for each feature
+    W = dsyr(-1.0, alpha, lower=1, a=dpotri(L, lower=1, overwrite_c=1)[0], overwrite_a=1)
+    trace = float(np.trace(W))
     slopes = np.empty(q + 2)
-    slopes[:q] = -np.bincount(data.group, each, q)
-    slopes[q] = 0.5 * (W * K).sum()
-    slopes[q + 1] = 0.5 * noise * np.trace(W)
+    slopes[q] = np.vdot(C, K) - 0.5 * trace * signal
+    slopes[q + 1] = 0.5 * noise * trace
+    slope *= C
+    T = dsymm(1.0, slope.T, _beside(S, 1.0), lower=1)
+    each = T[:, -1] @ (S * S) - np.einsum("ij,ij->j", S, T[:, :-1])  # ½ Σ_ab M_ab (S_a - S_b)², for each feature
+    slopes[:q] = 5.0 / 3.0 * np.bincount(data.group, each, q)
     prior, by = _prior(theta, q)
     return float(value + prior), slopes + by
 
@@ -120,19 +163,13 @@ def _prior(theta: Floats, q: int) -> tuple[float, Floats]:
     return float(value), np.concatenate([off / SPREAD + 1.0, [theta[q], far / DOUBT + 1.0]])
 
 
-def _mirrored(A: Floats) -> Floats:
-    """A symmetric matrix from its lower half."""
-    lower = np.tril(A)
-    out: Floats = lower + np.tril(A, -1).T
-    return out
-
-
 def fit(data: Data, starts: list[Floats], steps: int) -> Floats:
     """The most probable hyperparameters that are found from the starts, in thousandths of a nat: whole numbers."""
     low, high = bounds(data.groups)
+    room = np.empty((3, len(data.y), len(data.y)))
 
     def both(T: Floats, _: Ints) -> tuple[Floats, Floats]:
-        told = [loss(t, data) for t in T]
+        told = [loss(t, data, room) for t in T]
         return np.array([v for v, _ in told]), np.array([g for _, g in told])
 
     found, values = descend(both, np.array(starts), low, high, scale=np.ones(len(low)), steps=steps, tolerance=5e-3)
@@ -165,7 +202,7 @@ class Posterior:
         signal, noise = float(np.exp(theta[q])), float(np.exp(theta[q + 1]))
         lengths = np.exp(theta[:q])[data.group]
         S = data.features / lengths
-        K, _ = _matern(_squared(S, S), signal)
+        K = covariances(S, S, signal)
         K[np.diag_indices(n)] = signal + noise + data.noise
         factor = inverse_factor(K, signal)
         half, ones = factor @ data.y, factor.sum(axis=1)
@@ -179,20 +216,25 @@ class Posterior:
 
     def predict(self, features: Floats) -> tuple[Floats, Floats]:
         """Mean and variance (m,) of the objective without its noise."""
-        k, _ = _matern(_squared(features / self.lengths, self.S), self.signal)
-        v = k @ self.factor.T
-        return self.mean + k @ self.alpha, np.maximum(self.signal - (v * v).sum(axis=1), LEAST)
+        k = covariances(features / self.lengths, self.S, self.signal)
+        mean = self.mean + k @ self.alpha
+        return mean, np.maximum(self.signal - _norms(whitened(k, self.factor)), LEAST)
 
     def slopes(self, features: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """Mean, variance, and what they change by with each feature, (m, p)."""
         T = features / self.lengths
         k, slope = _matern(_squared(T, self.S), self.signal)
-        v = k @ self.factor.T
-        variance = self.signal - (v * v).sum(axis=1)
-        a, b = slope * self.alpha, slope * (v @ self.factor)
-        by_mean = 2.0 * (T * a.sum(axis=1)[:, None] - a @ self.S) / self.lengths
-        by_variance = -4.0 * (T * b.sum(axis=1)[:, None] - b @ self.S) / self.lengths
-        return self.mean + k @ self.alpha, np.maximum(variance, LEAST), by_mean, by_variance
+        mean = self.mean + k @ self.alpha
+        v = whitened(k, self.factor)
+        variance = self.signal - _norms(v)
+        by_mean = self.moved(T, slope * self.alpha)
+        by_variance = -2.0 * self.moved(T, slope * unwhitened(v, self.factor))
+        return mean, np.maximum(variance, LEAST), by_mean, by_variance
+
+    def moved(self, T: Floats, weights: Floats) -> Floats:
+        """Σ_b weights_ab · what the squared distance of T_a and S_b changes by with each feature, (m, p)."""
+        out: Floats = 2.0 * (T * weights.sum(axis=1)[:, None] - weights @ self.S) / self.lengths
+        return out
 
     def believing(self, features: Floats) -> Posterior:
         """With further rows (m, p) at which the prediction is taken for the value: only variances change.
@@ -201,8 +243,7 @@ class Posterior:
         """
         n, m = len(self.alpha), len(features)
         T = features / self.lengths
-        k, _ = _matern(_squared(T, self.S), self.signal)
-        own, _ = _matern(_squared(T, T), self.signal)
+        k, own = covariances(T, self.S, self.signal), covariances(T, T, self.signal)
         own[np.diag_indices(m)] = self.signal + self.noise
         B = k @ self.factor.T
         corner = inverse_factor(own - B @ B.T, self.signal)
@@ -217,6 +258,18 @@ class Posterior:
         """Mean and variance of each value (n,) as the others predict it (Rasmussen & Williams, eq. 5.12)."""
         precision = (self.factor * self.factor).sum(axis=0)
         return y - self.alpha / precision, 1.0 / precision
+
+
+def whitened(k: Floats, factor: Floats) -> Floats:
+    """k (m, n) times the transpose of a lower factor, in the place of k."""
+    out: Floats = dtrmm(1.0, factor.T, k.T, lower=0, trans_a=1, overwrite_b=1).T
+    return out
+
+
+def unwhitened(v: Floats, factor: Floats) -> Floats:
+    """v (m, n) times a lower factor, in the place of v."""
+    out: Floats = dtrmm(1.0, factor.T, v.T, lower=0, overwrite_b=1).T
+    return out
 
 
 def inverse_factor(C: Floats, signal: float) -> Floats:

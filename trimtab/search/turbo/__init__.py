@@ -65,7 +65,7 @@ class Turbo:
     losses: int = 0
 
     name: ClassVar[str] = "turbo"
-    revision: ClassVar[int] = 1
+    revision: ClassVar[int] = 2
     takes: ClassVar[frozenset[str]] = TRAITS - {"objectives"}
     chooses: ClassVar[bool] = False
     reads_time: ClassVar[bool] = False
