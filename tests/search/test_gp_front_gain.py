@@ -65,11 +65,28 @@ def test_ehvi_agrees_with_hypervolumes_of_draws(m: int) -> None:
     assert abs(gains.mean() - exact) < max(3 * gains.std() / len(drawn) ** 0.5, 0.02 * exact)
 
 
+@pytest.mark.parametrize("m", [2, 3])
+def test_below_a_floor_nothing_is_gained(m: int) -> None:
+    """The gain of a draw is that of the draw lifted to the floor; objectives without a floor have -inf."""
+    rng = np.random.default_rng(m)
+    front, reference, floor = rng.random((6, m)), np.ones(m), np.full(m, -np.inf)
+    floor[0] = front[:, 0].min() - 0.01
+    mean, sd = np.full(m, 0.3), np.linspace(0.3, 0.1, m)
+    base = hypervolume(front, reference)
+    drawn = np.maximum(mean + sd * rng.standard_normal((8000, m)), floor)
+    gains = np.array([hypervolume(np.vstack([front, y]), reference) - base for y in drawn])
+    exact = float(np.exp(Gain.over([front], reference, floor).log(mean[None, None], sd[None, None]))[0])
+    assert abs(gains.mean() - exact) < max(3 * gains.std() / len(drawn) ** 0.5, 0.02 * exact)
+    assert exact < float(ehvi(front, reference, mean[None], sd[None])[0])
+
+
+@pytest.mark.parametrize("floor", [None, 0.02, -0.5])
 @pytest.mark.parametrize(("m", "fronts"), [(2, 1), (3, 1), (2, 3), (4, 1)])
-def test_slopes_are_those_of_the_logarithm(m: int, fronts: int) -> None:
+def test_slopes_are_those_of_the_logarithm(m: int, fronts: int, floor: float | None) -> None:
     """Also for a candidate that is hopeless, one that beats everything, and one that is as good as known."""
     rng = np.random.default_rng(m + fronts)
-    gain = Gain.over([rng.random((int(rng.integers(3, 9)), m)) for _ in range(fronts)], np.ones(m))
+    known = [rng.random((int(rng.integers(3, 9)), m)) for _ in range(fronts)]
+    gain = Gain.over(known, np.ones(m), None if floor is None else np.append(floor, np.full(m - 1, -np.inf)))
     mean, sd = rng.random((fronts, 5, m)), np.exp(rng.normal(size=(fronts, 5, m)) - 2)
     mean[:, 1] += 5
     mean[:, 2] -= 3

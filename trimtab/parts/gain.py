@@ -45,14 +45,16 @@ class Gain:
     high: Ints
 
     @classmethod
-    def over(cls, fronts: Sequence[Floats], reference: Floats) -> Gain:
-        """fronts: (n, m) each, whose dominated rows do no harm."""
+    def over(cls, fronts: Sequence[Floats], reference: Floats, floor: Floats | None = None) -> Gain:
+        """fronts: (n, m) each, whose dominated rows do no harm; floor (m,): below it nothing is gained."""
         found = [boxes(Y, reference) for Y in fronts]
+        if floor is not None:
+            found = [(np.where(np.isinf(low), np.minimum(floor, high), low), high) for low, high in found]
         m, b = len(reference), max(len(high) for _, high in found)
         low, high = np.zeros((len(found), b, m), np.int64), np.zeros((len(found), b, m), np.int64)
         edges: list[Floats] = []
         for j in range(m):
-            own = [np.unique(above[:, j]) for _, above in found]
+            own = [_ends(below[:, j], above[:, j]) for below, above in found]
             k = max(len(e) for e in own)
             edges.append(np.stack([np.concatenate([e, np.repeat(e[-1:], k - len(e))]) for e in own]))
             for s, (below, above) in enumerate(found):
@@ -90,6 +92,12 @@ class Gain:
         with np.errstate(divide="ignore"):
             less = np.log(-np.expm1(np.minimum(_at(reach, low) - up, 0.0)))
         return up + np.where(self.low[:, None, :, j] < 0, 0.0, less), z, (low, high)
+
+
+def _ends(low: Floats, high: Floats) -> Floats:
+    """The distinct finite values among both, in order."""
+    ends: Floats = np.unique(np.concatenate([low[np.isfinite(low)], high]))
+    return ends
 
 
 def _at(values: Floats, index: Ints) -> Floats:
