@@ -28,7 +28,7 @@ import numpy as np
 from benchmarks.fixtures import ended, started
 from trimtab.history import History
 from trimtab.log import Event
-from trimtab.protocol import Ask, Searcher
+from trimtab.protocol import Ask, Need, Searcher
 from trimtab.search import searcher
 from trimtab.search._registry import SEARCHERS
 from trimtab.space import Choice, Float, Int, Space
@@ -78,7 +78,9 @@ class Log:
         self.history.extend(both)
 
     def ask(self, history: History) -> tuple[Config, Config]:
-        (proposal,) = self.method.propose(history, Ask(number=self.number, move=self.number))
+        found = self.method.propose(history, Ask(number=self.number, move=self.number))
+        assert not isinstance(found, Need)
+        (proposal,) = found
         assert proposal.config is not None
         return proposal.config, proposal.note
 
@@ -149,7 +151,8 @@ def report(names: Sequence[str], spaces: Sequence[str], trials: int, memory: boo
     """Print a line for each; the longest ask, in seconds."""
     longest = 0.0
     print(f"{trials:,} trials; CPU time, one thread", flush=True)
-    print(f"{'':18}{'space':>14}{'first s':>10}{'opened s':>10}{'next ms':>10}{'slowest':>10}{'keeps MB':>10}{'needs MB':>10}")
+    heads = ("first s", "opened s", "next ms", "slowest", "keeps MB", "needs MB")
+    print(f"{'':18}{'space':>14}" + "".join(f"{head:>10}" for head in heads))
     for name in names:
         for space in spaces:
             for m in (1, 2) if name in SEVERAL else (1,):
