@@ -7,8 +7,9 @@ Source  Jones, Schonlau & Welch, Efficient Global Optimization, J. Global Optimi
         Optimization Performs Great in High Dimensions, ICML 2024; several objectives: Knowles, ParEGO, IEEE TEC 10(1),
         2006; constraints: Gardner et al., ICML 2014.
 Takes   Everything. Whole numbers, choices, orders, subsets and shares are features of the model; what is inactive does
-        not count. Running trials count at their predicted value (kriging believer), failed ones at the worst, those cut
-        short at the level they reached; measured standard errors count as known noise, the spread over folds does not.
+        not count. Running trials count at their predicted value (kriging believer) or as draws, failed ones at the
+        worst, those cut short at the level they reached; measured standard errors count as known noise, the spread over
+        folds does not.
 Cost    O(n³) a fit and O(n²) a candidate, n at most `most`. A fit at every decision below 100 trials, then after each
         10 % more; it starts where the newest logged one ended.
 Leaves  the papers in this: in a conditional space one trial in `stray` goes to the branch tried least, since a branch
@@ -47,6 +48,7 @@ Floats = NDArray[np.float64]
 HYPER = ("map", "laplace", "starts", "vi", "hmc")
 SEVERAL = ("auto", "ehvi", "nehvi", "chebyshev", "linear", "parego")
 ACQUISITION = ("logei", "ucb", "thompson", "portfolio")
+RUNNING = ("believed", "drawn")
 BRANCHES = 32  # draws among which the rarest branch is looked for
 
 
@@ -63,6 +65,8 @@ class GP:
     hyper        hyperparameters of the objective's model: "map", the most probable ones; or the acquisition is averaged
                  over sets of them: "laplace", "starts", "vi" or "hmc", from the cheapest to the dearest
     acquisition  what is sought: "logei", expected improvement; "ucb"; "thompson"; or "portfolio", a random mixture
+    running      trials that run count at their prediction, "believed"; or, "drawn", the acquisition is averaged over
+                 eight draws of what they may bring, which takes several times as long. Of several objectives: "nehvi"
     trust        priors that the space declares count as the results of about so many trials; 0: for random draws only
     several      of several objectives: "ehvi", expected gain in hypervolume; "nehvi", the same with what is noisy or
                  running drawn from the models; "chebyshev", the largest objective under weights drawn for each trial;
@@ -85,6 +89,7 @@ class GP:
     stray: int = 6
     hyper: Literal["map", "laplace", "starts", "vi", "hmc"] = "map"
     acquisition: Literal["logei", "ucb", "thompson", "portfolio"] = "logei"
+    running: Literal["believed", "drawn"] = "believed"
     trust: float = 10.0
     several: Literal["auto", "ehvi", "nehvi", "chebyshev", "linear", "parego"] = "auto"
     reference: Mapping[str, float] | None = None
@@ -108,7 +113,9 @@ class GP:
                 raise ValueError(f"GP({name}={getattr(self, name)}): {name} must be at least {least}.")
         if not 0 <= self.trust < float("inf"):
             raise ValueError(f"GP(trust={self.trust}): trust must be at least 0, and finite.")
-        for name, known in (("hyper", HYPER), ("acquisition", ACQUISITION), ("several", SEVERAL)):
+        for name, known in (
+            ("hyper", HYPER), ("acquisition", ACQUISITION), ("running", RUNNING), ("several", SEVERAL),
+        ):  # fmt: skip
             if getattr(self, name) not in known:
                 raise ValueError(f"GP({name}={getattr(self, name)!r}): {name} is one of {', '.join(known)}.")
         for name, share in (self.prefer or {}).items():
@@ -159,6 +166,7 @@ class GP:
         from trimtab.search.gp._acquisitions import seeking
         from trimtab.search.gp._model import Singular
         from trimtab.search.gp._near import neighbourhood, settled
+        from trimtab.search.gp._pending import imagined
         from trimtab.search.gp._surrogate import Surrogate
 
         space, proposals = history.space, list[Proposal]()
@@ -176,7 +184,10 @@ class GP:
                 if isinstance(model, str):
                     proposals += _at_random(history, alone, model)
                     continue
-                model = model.believing(running)
+                if self.running == "drawn" and isinstance(model, Surrogate):
+                    model = imagined(model, running, ask.rng("gp running", number))
+                else:
+                    model = model.believing(running)
                 if isinstance(model, Surrogate):
                     draws = ask.rng(f"gp {self.acquisition}", number)
                     model = seeking(model, self.acquisition, draws, len(history))

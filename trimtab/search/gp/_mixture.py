@@ -53,15 +53,25 @@ class Mixture(Surrogate):
 
     def believing(self, X: Floats) -> Surrogate:
         members = [m.believing(X) for m in self.members]
-        return Mixture(**_parts(super().believing(X)), members=members, logs=self.logs, told=self.told)
+        return self.over(super().believing(X), members, self.logs, self.told)
 
     def gaining(self, rule: Rule) -> Surrogate:
         members = [m.gaining(rule) for m in self.members]
-        return Mixture(**_parts(super().gaining(rule)), members=members, logs=self.logs, told=self.told)
+        return self.over(super().gaining(rule), members, self.logs, self.told)
 
     def paying(self, share: float) -> Surrogate:
         members = [m.paying(share) for m in self.members]
-        return Mixture(**_parts(super().paying(share)), members=members, logs=self.logs, told=self.told)
+        return self.over(super().paying(share), members, self.logs, self.told)
+
+    @classmethod
+    def over(
+        cls, base: Surrogate, members: Sequence[Surrogate], logs: Floats | None, told: Mapping[str, JSON] | None = None
+    ) -> Mixture:
+        """base: what people are told, and what holds for all members."""
+        return cls(**_parts(base), members=members, logs=logs, told=told)
+
+    def alone(self) -> Surrogate:
+        return Surrogate(**_parts(self))
 
     def note(self) -> dict[str, JSON]:
         note = super().note()
@@ -88,7 +98,7 @@ def mixture(
     except Singular:
         return base
     members = [replace(base, objective=each, best=best_of(each)) for each in posteriors]
-    return Mixture(**_parts(base), members=members, logs=sets.logs, told=told)
+    return Mixture.over(base, members, sets.logs, told)
 
 
 def _parts(model: Surrogate) -> dict[str, Any]:

@@ -73,7 +73,7 @@ def neighbourhood(
     if objective.noisy:
         return None
     best = float(values.y[feasible].min())
-    local = replace(model, target=values, objective=objective, best=best, new=False).believing(running)
+    local = replace(model.alone(), target=values, objective=objective, best=best, new=False).believing(running)
     return Near(history, local, rng, candidates, starts, columns, reach)
 
 

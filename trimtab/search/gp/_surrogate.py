@@ -82,6 +82,10 @@ class Surrogate:
             return score
         return score - float(self.price.score(self.layout.features(x[None]))[0])
 
+    def alone(self) -> Surrogate:
+        """Of several sets of hyperparameters, or draws: what is believed under the most probable set."""
+        return self
+
     def note(self) -> dict[str, JSON]:
         """What the proposal is to note: hyperparameters that were fitted for it."""
         return self.fit.note(self.mark) if self.new else {}
