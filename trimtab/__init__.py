@@ -31,6 +31,7 @@ if TYPE_CHECKING:
         Unsupported,
     )
     from trimtab.integrations.sklearn import SearchCV
+    from trimtab.parts.weights import weight_features
     from trimtab.run.current import current_trial
     from trimtab.run.trial import Trial
     from trimtab.schedule.asha import ASHA
@@ -80,6 +81,7 @@ _HOME = {
             "TrimtabError UnknownName Unsupported"
         ),
         "trimtab.integrations.sklearn": "SearchCV",
+        "trimtab.parts.weights": "weight_features",
         "trimtab.run.current": "current_trial",
         "trimtab.run.trial": "Trial",
         "trimtab.schedule.asha": "ASHA",
@@ -178,6 +180,7 @@ __all__ = [
     "minimize",
     "register",
     "studies",
+    "weight_features",
 ]
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from trimtab.history._buffers import Buffer
+from trimtab.history._context import told
 from trimtab.history._records import State, Trial
 from trimtab.history._reports import Reports
 from trimtab.history._row import EMPTY, Row, named
@@ -70,6 +71,7 @@ class Ledger:
         self.tail: list[Event] = []  # the newest effective events, in order
         self.tail_from = 0  # tail has every effective event with seq > tail_from
         self._names: dict[str, str] = {}  # one text for each parameter's name, whatever text the log came with
+        self._feature_names: dict[tuple[str, ...], tuple[str, ...]] = {}
         self.dirty: list[int] = []  # trials whose configuration has changed since it was last encoded
         self._substitutes: dict[int, Event] = {}
 
@@ -316,7 +318,12 @@ class Ledger:
         row = self._row(event)
         if row is not None and (event.attempt or 1) >= row.attempt:
             row.saved = row.saved or {}
-            row.saved[float(event.body["step"])] = event.body
+            body, step = event.body, float(event.body["step"])
+            if "features" in body:
+                row.features = row.features or {}
+                row.features[step] = told(body["features"], self._feature_names)
+                body = {k: v for k, v in body.items() if k != "features"}
+            row.saved[step] = body
 
     def _dropped(self, event: Event) -> None:
         row = self._row(event)

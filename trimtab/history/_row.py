@@ -11,6 +11,7 @@ from math import inf
 from sys import intern
 from typing import Any, ClassVar
 
+from trimtab.history._context import Told
 from trimtab.history._records import State
 from trimtab.log import JSON, Event
 
@@ -31,6 +32,7 @@ class Row:
     error: Mapping[str, JSON] | None = None
     expires: float | None = None
     losses: int = 0  # attempts lost or failed since it was last started on purpose: what the retry rule counts
+    features: dict[float, Told] | None = None  # step -> what its checkpoint told; they stay when it goes
     metrics: Mapping[str, float] = EMPTY
     note: Mapping[str, JSON] = EMPTY
     notes: Mapping[str, JSON] = EMPTY

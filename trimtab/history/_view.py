@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trimtab.history._buffers import Buffer
+from trimtab.history._context import Context, context
 from trimtab.history._ledger import Ledger
 from trimtab.history._records import State, Trial
 from trimtab.history._reports import Curve
@@ -174,6 +176,10 @@ class History:
     def checkpoints(self, trial: int) -> tuple[float, ...]:
         """The steps of a trial's checkpoints that are still there, in rising order: what a clone may start from."""
         return tuple(sorted(self._ledger.rows[trial].saved or ()))
+
+    def features(self, at: float = inf) -> Context:
+        """Of each trial what its newest checkpoint at or before that step told, also when the checkpoint has gone."""
+        return self.memo(("features", at), lambda: context([self._ledger.rows[t] for t in self.numbers.tolist()], at))
 
     def reports(self, trial: int | None = None) -> Curve:
         """All reports, or one trial's, without metrics of role `test`."""

@@ -25,6 +25,7 @@ from trimtab._foreign import TRIAL, attribute
 from trimtab.errors import ObjectiveError, ReportError
 from trimtab.log import JSON
 from trimtab.protocol import Run
+from trimtab.run._features import Features, told
 from trimtab.run._outcome import execute, failure, outcome
 from trimtab.run._recorder import Recorder
 from trimtab.run._values import number, plain, storable
@@ -337,8 +338,11 @@ class Trial:
         return checkpoints.fetch(self._run.source)
 
     @contextmanager
-    def save_checkpoint(self, step: Real | None = None) -> Iterator[Path]:
-        """A folder to write into; published whole when the block ends well, and not at all otherwise."""
+    def save_checkpoint(self, step: Real | None = None, features: Features = None) -> Iterator[Path]:
+        """A folder to write into; published whole when the block ends well, and not at all otherwise.
+
+        features  {name: number} that tell of it, or a function of the folder; methods read them, also once it is gone
+        """
         from trimtab.storage import checkpoints
 
         if not getattr(self._link, "leads", True):  # one of several processes: the first one's is kept
@@ -351,10 +355,11 @@ class Trial:
         started = checkpoints.begin(ref)
         try:
             yield started
+            about = told(features, started, self.number)
         except BaseException:
             checkpoints.abandon(started)
             raise
-        self._link.post("saved", {"step": at, "ref": ref, **checkpoints.commit(started, ref)})
+        self._link.post("saved", {"step": at, "ref": ref, **checkpoints.commit(started, ref), **about})
 
     @property
     def folder(self) -> Path:
