@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -65,33 +66,40 @@ class Gain:
 
     def log(self, mean: Floats, sd: Floats) -> Floats:
         """ln of the expected gain (c,) of candidates with mean and sd (s, c, m)."""
-        total = sum(self._width(j, mean[..., j], sd[..., j])[0] for j in range(mean.shape[2]))
-        return _mean_over(np.asarray(total))[0]
+        return _mean_over(self._width(mean, sd)[0].sum(axis=2))[0]
 
     def slopes(self, mean: Floats, sd: Floats) -> tuple[Floats, Floats, Floats]:
         """The same, and what it changes by with each mean and sd, (s, c, m)."""
-        parts = [self._width(j, mean[..., j], sd[..., j]) for j in range(mean.shape[2])]
-        value, share = _mean_over(np.asarray(sum(width for width, _, _ in parts)))
-        by_mean, by_sd = np.empty(mean.shape), np.empty(mean.shape)
-        for j, (width, z, (low, high)) in enumerate(parts):
-            chance, dense = log_ndtr(z), -0.5 * z * z - _HALF_LOG_2PI
-            for log_part, out in ((chance, by_mean), (dense, by_sd)):
-                with np.errstate(invalid="ignore", over="ignore"):
-                    up = np.exp(_at(log_part, high) - width)
-                    down = np.where(self.low[:, None, :, j] < 0, 0.0, np.exp(_at(log_part, low) - width))
-                    each = np.where(share > 0, share * (up - down), 0.0)
-                out[..., j] = np.nan_to_num(each).sum(axis=2)
-        return value, -by_mean, by_sd
+        width, z = self._width(mean, sd)
+        value, share = _mean_over(width.sum(axis=2))
+        _, low, high, without = self._places
+        by: list[Floats] = []
+        for log_part in (log_ndtr(z), -0.5 * z * z - _HALF_LOG_2PI):
+            with np.errstate(invalid="ignore", over="ignore"):
+                each = np.exp(_at(log_part, high) - width)
+                each -= np.where(without, 0.0, np.exp(_at(log_part, low) - width))
+                each = np.where(share[:, :, None] > 0, share[:, :, None] * each, 0.0)
+            by.append(np.nan_to_num(each, copy=False).sum(axis=3))
+        return value, -by[0], by[1]
 
-    def _width(self, j: int, mean: Floats, sd: Floats) -> tuple[Floats, Floats, tuple[Ints, Ints]]:
-        """ln E[how much of a box's side the candidate has] (s, c, b), and the edges in deviations (s, c, k)."""
-        z = (self.edges[j][:, None, :] - mean[..., None]) / sd[..., None]
+    @cached_property
+    def _places(self) -> tuple[Floats, Ints, Ints, NDArray[np.bool_]]:
+        """All objectives in one array: edges (s, 1, m, k), where boxes begin and end among them (s, 1, m, b), and
+        which have no lower end."""
+        k = max(edges.shape[1] for edges in self.edges)
+        edges = np.stack([np.pad(e, ((0, 0), (0, k - e.shape[1])), mode="edge") for e in self.edges], axis=1)
+        low, high = self.low.transpose(0, 2, 1)[:, None], self.high.transpose(0, 2, 1)[:, None]
+        return edges[:, None], np.maximum(low, 0), high, low < 0
+
+    def _width(self, mean: Floats, sd: Floats) -> tuple[Floats, Floats]:
+        """ln E[how much of each side of a box the candidate has] (s, c, m, b), the edges in deviations (s, c, m, k)."""
+        edges, low, high, without = self._places
+        z = (edges - mean[..., None]) / sd[..., None]
         reach = log_h(z) + np.log(sd)[..., None]  # of everything below an edge
-        low, high = np.maximum(self.low[:, :, j], 0), self.high[:, :, j]
         up = _at(reach, high)
         with np.errstate(divide="ignore"):
             less = np.log(-np.expm1(np.minimum(_at(reach, low) - up, 0.0)))
-        return up + np.where(self.low[:, None, :, j] < 0, 0.0, less), z, (low, high)
+        return up + np.where(without, 0.0, less), z
 
 
 def _ends(low: Floats, high: Floats) -> Floats:
@@ -101,10 +109,15 @@ def _ends(low: Floats, high: Floats) -> Floats:
 
 
 def _at(values: Floats, index: Ints) -> Floats:
-    """values (s, c, k) at the edges index (s, b), of each front its own: (s, c, b)."""
-    if len(index) == 1:
-        return values[:, :, index[0]]
-    return np.stack([each[:, at] for each, at in zip(values, index, strict=True)])
+    """values (s, c, m, k) at the edges index (s, 1, m, b), of each front and objective its own: (s, c, m, b)."""
+    s, c, m, k = values.shape
+    flat = index + k * np.arange(m)[:, None]
+    values = values.reshape(s, c, m * k)
+    if s == 1:
+        out: Floats = values[0].take(flat.reshape(-1), axis=1)
+    else:
+        out = np.take_along_axis(values, flat.reshape(s, 1, -1), axis=2)
+    return out.reshape(s, c, m, -1)
 
 
 def _mean_over(logs: Floats) -> tuple[Floats, Floats]:

@@ -36,7 +36,7 @@ from trimtab.parts.pareto import front as front_of
 from trimtab.parts.pareto import ranks
 from trimtab.parts.useful import reached
 from trimtab.search.gp._features import Layout, gaps_of
-from trimtab.search.gp._model import Data, Posterior, _matern, _squared
+from trimtab.search.gp._model import LEAST, Data, Posterior, _matern, _squared, unwhitened, whitened
 from trimtab.search.gp._outputs import Target, target
 from trimtab.search.gp._state import Fit, State
 from trimtab.search.gp._surrogate import _fitted, _useful, limits_of, sem_of
@@ -55,6 +55,7 @@ HAIR = 1e-4  # of the width of what was seen, between the best value and a floor
 DRAWS = 8  # of what is not known of the front
 UNSURE = 24  # trials at most whose values are drawn
 DOUBT = 2.0  # deviations by which a trial must be dominated to be off the front for sure
+Looked = tuple[Floats, Floats, Floats]  # rows in units of their lengths, slopes of their covariances, these whitened
 
 
 @dataclass(frozen=True)
@@ -69,15 +70,20 @@ class Drawn:
         means, variance = replace(self.model, alpha=self.alphas.T).predict(features)
         return means.T, variance
 
-    def back(self, features: Floats, by_means: Floats, by_variance: Floats) -> Floats:
-        """From what a score changes by with means (s, c) and variance (c,) to its slopes (c, p)."""
+    def look(self, features: Floats) -> tuple[Floats, Floats, Looked]:
+        """The same, and what back() goes on from."""
         model = self.model
         T = features / model.lengths
         k, slope = _matern(_squared(T, model.S), model.signal)
-        weights = by_means.T @ self.alphas - 2.0 * by_variance[:, None] * (k @ model.factor.T @ model.factor)
-        a = slope * weights
-        slopes: Floats = 2.0 * (T * a.sum(axis=1)[:, None] - a @ model.S) / model.lengths
-        return slopes
+        means: Floats = model.mean + self.alphas @ k.T
+        v = whitened(k, model.factor)
+        return means, np.maximum(model.signal - (v * v).sum(axis=1), LEAST), (T, slope, v)
+
+    def back(self, looked: Looked, by_means: Floats, by_variance: Floats) -> Floats:
+        """From what a score changes by with means (s, c) and variance (c,) to its slopes (c, p)."""
+        T, slope, v = looked
+        weights = by_means.T @ self.alphas - 2.0 * by_variance[:, None] * unwhitened(v, self.model.factor)
+        return self.model.moved(T, slope * weights)
 
 
 @dataclass(frozen=True)
@@ -136,7 +142,7 @@ class Fronts:
         """The acquisition (c,), larger is better."""
         out = np.zeros(len(features))
         if self.gain is not None:
-            out += self.gain.log(*self._told(features))
+            out += self.gain.log(*_as_one([drawn.predict(features) for drawn in self.drawn]))
         for model, bound in self.limits:
             mean, variance = model.predict(features)
             out += log_below(bound, mean, np.sqrt(variance))[0]
@@ -146,11 +152,13 @@ class Fronts:
         """The acquisition (c,), and what it changes by with each feature (c, p)."""
         out, by = np.zeros(len(features)), np.zeros(features.shape)
         if self.gain is not None:
-            mean, sd = self._told(features)
+            looks = [drawn.look(features) for drawn in self.drawn]
+            mean, sd = _as_one([(means, variance) for means, variance, _ in looks])
             value, by_mean, by_sd = self.gain.slopes(mean, sd)
             out += value
-            for j, drawn in enumerate(self.drawn):
-                by += drawn.back(features, by_mean[..., j], (0.5 * by_sd[..., j] / sd[..., j]).sum(axis=0))
+            by_variance = (0.5 * by_sd / sd).sum(axis=0)
+            for j, (drawn, (_, _, looked)) in enumerate(zip(self.drawn, looks, strict=True)):
+                by += drawn.back(looked, by_mean[..., j], by_variance[:, j])
         for model, bound in self.limits:
             mean, variance, by_m, by_v = model.slopes(features)
             spread = np.sqrt(variance)
@@ -158,13 +166,6 @@ class Fronts:
             out += value
             by += slope_mean[:, None] * by_m + (0.5 * slope_sd / spread)[:, None] * by_v
         return out, by
-
-    def _told(self, features: Floats) -> tuple[Floats, Floats]:
-        """Means and deviations (s, c, m) of the objectives."""
-        told = [drawn.predict(features) for drawn in self.drawn]
-        means = np.stack([mean for mean, _ in told], axis=2)
-        sd = np.sqrt(np.stack([variance for _, variance in told], axis=1))
-        return means, np.broadcast_to(sd, means.shape)
 
     def likely_feasible(self, features: Floats) -> float:
         """The probability (of the first row) that all constraints hold."""
@@ -275,6 +276,13 @@ class Fronts:
         """The means (r, m) of those that are expected to be feasible."""
         features = features[self._feasible(features)]
         return np.stack([model.predict(features)[0] for model in self.models], axis=1)
+
+
+def _as_one(told: Sequence[tuple[Floats, Floats]]) -> tuple[Floats, Floats]:
+    """Means and deviations (s, c, m) of all objectives, from means (s, c) and a variance (c,) of each."""
+    means = np.stack([mean for mean, _ in told], axis=2)
+    sd = np.sqrt(np.stack([variance for _, variance in told], axis=1))
+    return means, np.broadcast_to(sd, means.shape)
 
 
 def fronts(history: History, state: State, scope: str, most: int, reference: Mapping[str, float]) -> Fronts | str:
