@@ -12,6 +12,7 @@ import pytest
 
 import trimtab as tt
 from benchmarks.fixtures import ended, started
+from trimtab.bench.tasks.fixtures import BRANIN, branin
 from trimtab.history import History, Ledger
 from trimtab.log import Event
 from trimtab.protocol import Ask, Proposal
@@ -91,7 +92,7 @@ def test_of_two_equal_places_the_cheap_one_is_tried_until_the_budget_ends() -> N
     assert np.median(spent[:, 0]) < 0.5 * np.median(spent[:, 1])
     history = seen(20)
     shares = [share(history, Ask(20, fresh=fresh), 20, "seconds", costs_of(history, "seconds")) for fresh in (1000, 20)]
-    assert shares == pytest.approx([1 - 20 / 1020, 0.5])
+    assert shares == pytest.approx([(1 - 20 / 1020) ** 0.5, 0.5**0.5])
 
 
 # ── the budget ───────────────────────────────────────────────────────────────────────────────────────────────────
@@ -112,16 +113,15 @@ def test_the_share_follows_the_budget_that_is_nearer_its_end() -> None:
     def left(cost: str, ask: Ask) -> float:
         return share(history, ask, ask.number, cost, costs_of(history, cost))
 
-    assert left("seconds", Ask(2)) == pytest.approx(0.6)
-    assert left("seconds", Ask(2, fresh=2)) == pytest.approx(0.5)
-    assert left("gpu_seconds", Ask(2)) == pytest.approx(1 - 120 / 3600)
+    assert left("seconds", Ask(2)) == pytest.approx(0.6**0.5)
+    assert left("seconds", Ask(2, fresh=2)) == pytest.approx(0.5**0.5)
+    assert left("gpu_seconds", Ask(2)) == pytest.approx((1 - 120 / 3600) ** 0.5)
     assert left("seconds", Ask(2, fresh=0)) == 0.0
 
 
-def test_without_a_budget_all_shares_have_their_turn() -> None:
+def test_without_a_budget_the_cost_counts_in_full() -> None:
     history = seen(3)
-    told = [share(history, Ask(n), n, "seconds", costs_of(history, "seconds")) for n in range(64)]
-    assert sorted(told) == pytest.approx(np.arange(64) / 64)
+    assert share(history, Ask(3), 3, "seconds", costs_of(history, "seconds")) == 1.0
 
 
 # ── what was logged ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -238,11 +238,9 @@ def test_settings_that_make_no_sense(settings: dict[str, Any], says: str) -> Non
 def test_a_study_that_it_does_not_fit() -> None:
     with pytest.raises(ValueError, match="no trial has logged 'flop'; what they have is seconds"):
         asked(seen(8), cost="flop")
-    with pytest.raises(ValueError, match="is an objective of this study"):
+    with pytest.raises(ValueError, match="is the objective of this study"):
         asked(seen(8), cost="loss")
     two = History.empty(PLANE, ["a", "b"])
-    for number in range(6):
-        two.extend([started(number, {"x": number / 6, "y": 0.5}), ended(two, number, [number, -number])])
     with pytest.raises(ValueError, match="one objective, and this study has a, b"):
         asked(two)
 
@@ -251,21 +249,20 @@ def test_a_study_that_it_does_not_fit() -> None:
 
 
 def best_for(searcher: Any, seed: int, budget: float) -> float:
-    """The best value when so much has been spent on a valley along which cost grows a hundredfold."""
+    """Regret when so much has been spent on Branin's function, along whose first parameter trials get dearer."""
     space: Any = {"x": "0.0..1.0", "y": "0.0..1.0"}
     study = tt.Study("s", space, minimize="loss", storage=Memory(), seed=seed, searcher=searcher, stop={"time": budget})
     best, spent = math.inf, 0.0
     while spent < budget:
         trial = study.ask()
-        c = dict(trial.config)
-        value = 10 * (c["y"] - 0.3 - 0.4 * c["x"]) ** 2 + (c["x"] - 0.45) ** 2 + 0.05 * math.sin(12 * c["x"])
-        spent += dear(c)
+        value = branin(-5 + 15 * trial["x"], 15 * trial["y"]) - BRANIN
+        spent += dear(trial.config)
         best = min(best, value) if spent <= budget else best
-        study.tell(trial, value, cost={"seconds": dear(c)})
+        study.tell(trial, value, cost={"seconds": dear(trial.config)})
     return best
 
 
+@pytest.mark.slow
 def test_more_is_found_for_the_same_cost() -> None:
-    budget = 150.0  # about seven draws
-    plain, aware = ([best_for(gp, s, budget) for s in range(5)] for gp in (GP(**SMALL), GP(**SMALL, cost="seconds")))
-    assert np.median(aware) < np.median(plain)
+    plain, aware = ([best_for(gp, s, 500.0) for s in range(5)] for gp in (GP(**SMALL), GP(**SMALL, cost="seconds")))
+    assert np.median(aware) < 0.3 * np.median(plain)  # measured with all candidates: 0.0002 against 0.6

@@ -267,6 +267,7 @@ def test_formulas_that_make_no_sense(utility: Any, says: str) -> None:
         ({"several": "ehvi"}, "leave several out"),
         ({"prefer": {"quality": 2.0}}, "leave prefer out"),
         ({"hyper": "laplace"}, "leave hyper out"),
+        ({"running": "drawn"}, "leave running out"),
     ],
 )
 def test_settings_that_do_not_go_together(settings: dict[str, Any], says: str) -> None:

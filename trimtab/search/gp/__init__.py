@@ -34,7 +34,7 @@ from trimtab.log import JSON
 from trimtab.protocol import TRAITS, Ask, Proposal
 from trimtab.search.designs import LatinHypercube
 from trimtab.search.gp._state import State
-from trimtab.search.gp._utility import formula
+from trimtab.search.gp._utility import columns, formula
 from trimtab.search.random import RandomSearch
 
 if TYPE_CHECKING:
@@ -140,17 +140,40 @@ class GP:
             )
         if self.utility is not None:
             formula(self.utility)
-            for name, usual in (("hyper", "map"), ("several", "auto"), ("reference", None), ("prefer", None)):
+            own = (
+                ("hyper", "map"),
+                ("running", "believed"),
+                ("several", "auto"),
+                ("reference", None),
+                ("prefer", None),
+            )
+            for name, usual in own:
                 if getattr(self, name) != usual:
                     raise ValueError(f"GP(utility=…, {name}=…): utility says what is sought; leave {name} out.")
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal]:
+        if self.cost is not None and history.objectives:
+            self._check_objectives(history, self.cost)
         ended = (history.state != Ended.RUNNING) & np.isfinite(history.Y).all(axis=1)
         if int(ended.sum()) < self.startup or not history.space.d or not history.objectives:
             return self._first(history, ask)
         state: State = history.fold(("gp", "state"), State, State.step)
         with one_thread():
             return self._model(history, ask, state)
+
+    def _check_objectives(self, history: History, cost: str) -> None:
+        if self.utility is not None:
+            columns(history, cost, formula(self.utility))
+        elif len(history.objectives) > 1:
+            raise ValueError(
+                f"GP(cost={cost!r}) weighs the cost against one objective, and this study has "
+                f"{', '.join(history.objectives)}. Leave cost out, or say by utility= what two of them are worth."
+            )
+        elif cost in history.objectives:
+            raise ValueError(
+                f"GP(cost={cost!r}): {cost} is the objective of this study. To trade a quality against it, make that "
+                'one, too, and add utility={"log": 0.3}; else name what is logged, such as cost="seconds".'
+            )
 
     def _first(self, history: History, ask: Ask) -> list[Proposal]:
         text: dict[str, JSON] = {"text": f"one of the first {self.startup}, spread evenly over the space"}
@@ -225,11 +248,6 @@ class GP:
         several = len(history.objectives) > 1
         if self.utility is not None:
             return self._worth(history, ask, state, self.utility)
-        if several and self.cost is not None:
-            raise ValueError(
-                f"GP(cost={self.cost!r}) weighs the cost against one objective, and this study has "
-                f"{', '.join(history.objectives)}. Leave cost out, or say by utility= what two of them are worth."
-            )
         if several and self.several != "parego" and self.hyper == "map" and self.acquisition == "logei":
             return self._fronts(history, ask, state)
         hyper = None if self.hyper == "map" else (self.hyper, ask.rng("gp sets"))

@@ -16,10 +16,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf, log
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from trimtab.history import History
 
 Floats = NDArray[np.float64]
 WORDS = {"log": (), "harmonic": ("beta",), "target": ("power",)}  # the formulas, and what else each takes
@@ -138,3 +141,33 @@ def formula(utility: Mapping[str, float]) -> Formula:
         if not 0 < value < inf:
             raise ValueError(f"{told}: {each} must be above 0, and finite.")
     return Harmonic(number, **rest) if word == "harmonic" else Latency(number, **rest)
+
+
+def columns(history: History, cost: str, rule: Formula) -> tuple[int, int]:
+    """Which objective is the quality, and which the cost; refuses what has no such two."""
+    names = history.objectives
+    if len(names) != 2 or cost not in names:
+        known = ", ".join(names)
+        raise ValueError(
+            f"GP(cost={cost!r}, utility=…) is for two objectives, a quality and {cost}; this study's objectives are "
+            f"{known}. Report {cost} and minimise it, or leave utility out."
+        )
+    c = names.index(cost)
+    if history.sign(cost) < 0:
+        raise ValueError(
+            f"GP(cost={cost!r}, utility=…): {cost} is maximised, and a cost is to be minimised. Report its inverse."
+        )
+    quality = names[1 - c]
+    if isinstance(rule, Harmonic):
+        if history.sign(quality) > 0:
+            raise ValueError(
+                f'GP(utility={{"harmonic": …}}): {quality} is minimised, and this mean is of something good between 0 '
+                f'and 1. Maximise an accuracy in its place, or choose "log".'
+            )
+        most = float(np.max(-history.Y[:, 1 - c], initial=-np.inf, where=np.isfinite(history.Y[:, 1 - c])))
+        if most > 1 + 1e-9:
+            raise ValueError(
+                f'GP(utility={{"harmonic": …}}): a trial has {quality} = {most:g}, and this mean is of something '
+                'between 0 and 1. Report it as a share, or choose "log".'
+            )
+    return 1 - c, c

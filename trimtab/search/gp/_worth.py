@@ -33,7 +33,7 @@ from trimtab.search.gp._outputs import Target, target
 from trimtab.search.gp._state import Fit, State
 from trimtab.search.gp._surrogate import _fitted, _useful, limits_of, sem_of
 from trimtab.search.gp._tilt import Tilt, tilt
-from trimtab.search.gp._utility import Formula, Harmonic, formula
+from trimtab.search.gp._utility import Formula, columns, formula
 
 if TYPE_CHECKING:
     from trimtab.history import History
@@ -43,6 +43,7 @@ DRAWS = 64
 FAR = 1e5  # deviations from the best beyond which there is no slope
 HALF_LOG_2PI = 0.5 * float(np.log(2 * np.pi))
 HUGE = 1e300
+WIDEST = 10.0
 
 
 @dataclass(frozen=True)
@@ -215,7 +216,7 @@ def worth(
 ) -> Worth | str:  # fmt: skip
     """The models, or in words why there are none."""
     rule = formula(utility)
-    q, c = _columns(history, cost, rule)
+    q, c = columns(history, cost, rule)
     ended = np.flatnonzero(history.state != Ended.RUNNING)
     count = len(ended)
     E, T = -history.Y[ended, q], history.Y[ended, c]
@@ -230,7 +231,8 @@ def worth(
     rows = _useful(-u, most)
     ended, E, T, good = ended[rows], E[rows], T[rows], good[rows]
     names = (history.objectives[q], cost)
-    told = _alive(target(np.where(good, -E, np.nan), sem_of(history, state, ended, names[0])), -E[good])
+    told = target(np.where(good, -E, np.nan), sem_of(history, state, ended, names[0]))
+    told = _alive(told, -E[good]) if told.flat else _wide(told, rule, E[good], np.log(T[good]))
     X, C = history.X[ended], history.C[ended]
     level = reached(history.state[ended], history.level[ended])
     layout = Layout(history.space, gaps_of(history.space, history.X), bool(level.any()))
@@ -256,42 +258,22 @@ def worth(
     return replace(made, best=best, whose=whose, X=X[order], tilt=tilt(layout, trust / max(count, 1)))
 
 
-def _columns(history: History, cost: str, rule: Formula) -> tuple[int, int]:
-    """Which objective is the quality, and which the cost; refuses what has no such two."""
-    names = history.objectives
-    if len(names) != 2 or cost not in names:
-        known = ", ".join(names)
-        raise ValueError(
-            f"GP(cost={cost!r}, utility=…) is for two objectives, a quality and {cost}; this study's objectives are "
-            f"{known}. Report {cost} and minimise it, or leave utility out."
-        )
-    c = names.index(cost)
-    if history.sign(cost) < 0:
-        raise ValueError(
-            f"GP(cost={cost!r}, utility=…): {cost} is maximised, and a cost is to be minimised. Report its inverse."
-        )
-    quality = names[1 - c]
-    if isinstance(rule, Harmonic):
-        if history.sign(quality) > 0:
-            raise ValueError(
-                f'GP(utility={{"harmonic": …}}): {quality} is minimised, and this mean is of something good between 0 '
-                f'and 1. Maximise an accuracy in its place, or choose "log".'
-            )
-        most = float(np.max(-history.Y[:, 1 - c], initial=-np.inf, where=np.isfinite(history.Y[:, 1 - c])))
-        if most > 1 + 1e-9:
-            raise ValueError(
-                f'GP(utility={{"harmonic": …}}): a trial has {quality} = {most:g}, and this mean is of something '
-                'between 0 and 1. Report it as a share, or choose "log".'
-            )
-    return 1 - c, c
-
-
 def _alive(told: Target, values: Floats) -> Target:
     """A target of values that are all the same still says which."""
-    if not told.flat:
-        return told
     width = max(abs(float(values[0])), 1.0)
     return replace(told, knee=float(values[0]) + width, width=width, mean=-1.0, sd=SLIGHT)
+
+
+def _wide(told: Target, rule: Formula, E: Floats, L: Floats) -> Target:
+    """Standardised by as much as the utility has varied, where that is more.
+
+    A utility draws trials to where they are cheap and the quality is low and even; by their spread alone a model would
+    be sure that it is nowhere high.
+    """
+    rise = float(np.median(rule.slopes(E, L)[0]))
+    by = float(rule.value(E, L).std()) / max(rise * float(E.std()), 1e-300)
+    by = min(max(by, 1.0), WIDEST)
+    return replace(told, y=told.y / by, noise=told.noise / by**2, sd=told.sd * by)
 
 
 def _back(told: Target, z: Floats) -> tuple[Floats, Floats]:
