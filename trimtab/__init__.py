@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from trimtab.search.random import RandomSearch
     from trimtab.search.tpe import TPE
     from trimtab.search.turbo import Turbo
-    from trimtab.space import Bool, Choice, Const, Derived, Float, Int, Permutation, Simplex, Space, Subset
+    from trimtab.space import Bool, Choice, Const, Derived, Float, Int, Permutation, Repeat, Simplex, Space, Subset
     from trimtab.study import (
         Failures,
         GpuHours,
@@ -104,7 +104,7 @@ _HOME = {
         "trimtab.search.random": "RandomSearch",
         "trimtab.search.tpe": "TPE",
         "trimtab.search.turbo": "Turbo",
-        "trimtab.space": "Bool Choice Const Derived Float Int Permutation Simplex Space Subset",
+        "trimtab.space": "Bool Choice Const Derived Float Int Permutation Repeat Simplex Space Subset",
         "trimtab.study._compare": "compare",
         "trimtab.study": "Failures GpuHours Patience Study Target Time delete load minimize register studies",
     }.items()
@@ -151,6 +151,7 @@ __all__ = [
     "PlaceholderError",
     "RandomSearch",
     "Reject",
+    "Repeat",
     "ReportError",
     "SearchCV",
     "Simplex",

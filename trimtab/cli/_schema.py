@@ -112,6 +112,7 @@ FIELDS = {  # of domains
     "of": "the elements",
     "min": "at least so many",
     "max": "at most so many",
+    "block": "the parameters that are there several times",
 }  # fmt: skip
 
 
@@ -330,6 +331,8 @@ def _field(name: str, annotation: str) -> Schema:
         return {"anyOf": [table, TEXTS]}  # or the labels, where the parameters stand apart under dotted names
     if name == "when":
         return CONDITION
+    if name == "block":
+        return {"$ref": "#/definitions/group"}
     if name in ("choices", "of"):
         return {"type": "array", "minItems": 1}
     return _annotated(annotation.replace(" | Expression", ""))

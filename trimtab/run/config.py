@@ -70,6 +70,16 @@ class Config(Mapping[str, Any]):
         prefix = f"{name}.{label}."
         return label, {k[len(prefix) :]: v for k, v in self._values.items() if k.startswith(prefix)}
 
+    def blocks(self, name: str) -> list[dict[str, Any]]:
+        """The blocks of a Repeat that are there, each with its own settings: [{"units": 64}, {"units": 16}]."""
+        if name not in self._labels:
+            raise Inactive(self._why_missing(name))
+        if self._space is not None:
+            return self._space.blocks(self._values, name)
+        from trimtab.space.repeat import blocks
+
+        return blocks(name, self._values)
+
     def _why_missing(self, name: str) -> str:
         known = list(self._values) if self._space is None else self._space.names
         if name not in known:
@@ -79,18 +89,26 @@ class Config(Mapping[str, Any]):
 
 
 def _nested(values: Mapping[str, Any]) -> dict[str, Any]:
-    """The same without a space: a choice with a name below its value, "model.svm.C", is taken for one of branches."""
+    """The same without a space: a choice with a name below its value, "model.svm.C", is taken for one of branches, a
+    number with one below 0, "layers.0.units", for one of blocks."""
+    from trimtab.space._check import inside
+
     out: dict[str, Any] = {}
     for name, value in values.items():
         if isinstance(value, str) and any(other.startswith(f"{name}.{value}.") for other in values):
             value = {value: {}}
+        elif isinstance(value, int) and any(other.startswith(f"{name}.0.") for other in values):
+            value = [{} for _ in range(value)]
         *groups, last = name.split(".")
-        place = out
+        place: Any = out
         for group in groups:
-            inner = place.setdefault(group, {})
-            if not isinstance(inner, dict):  # "a" has a plain value and "a.b" exists: keep the dotted name
+            inner = inside(place, group)
+            if not isinstance(inner, dict | list):  # "a" has a plain value and "a.b" exists: keep the dotted name
                 place, last = out, name
                 break
             place = inner
-        place.setdefault(last, value)
+        if isinstance(place, dict):
+            place.setdefault(last, value)
+        else:
+            out[name] = value
     return out

@@ -141,6 +141,10 @@ class Trial:
         """Of a choice between spaces: what was chosen, and its settings. ("svm", {"C": 3.1})"""
         return self.config.branch(name)
 
+    def blocks(self, name: str) -> list[dict[str, Any]]:
+        """Of a Repeat: the settings of each block that is there. [{"units": 64}, {"units": 16}]"""
+        return self.config.blocks(name)
+
     # define by run
 
     def float(self, name: str, low: Real, high: Real, *, log: Truth = False, step: Real | None = None) -> Real:

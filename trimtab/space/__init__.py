@@ -3,6 +3,7 @@
 from trimtab.space._coding import Column
 from trimtab.space.domains import Bool, Choice, Const, Derived, Float, Int
 from trimtab.space.expression import Expression
+from trimtab.space.repeat import Repeat
 from trimtab.space.space import Space
 from trimtab.space.structured import Permutation, Simplex, Subset
 
@@ -16,6 +17,7 @@ __all__ = [
     "Float",
     "Int",
     "Permutation",
+    "Repeat",
     "Simplex",
     "Space",
     "Subset",

@@ -2,7 +2,7 @@
 
 A domain is written as an object, as a list (Choice), as a range "1e-5..0.1 log" or "1..8" (Int when both ends are
 whole), as a table {"type": "float", …}, or as a plain value (Const). Any other table is a group: its names are dotted.
-A Space as the value of a label is a branch: "model.svm.C", there when model == 'svm'.
+A Space as the value of a label is a branch: "model.svm.C", there when model == 'svm'; a Repeat is a number of groups.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from trimtab.errors import SpaceError, did_you_mean
 from trimtab.space._grammar import literal, quoted
 from trimtab.space.domains import Bool, Choice, Const, Derived, Float, Int, plain
 from trimtab.space.expression import Expression
+from trimtab.space.repeat import Repeat
 from trimtab.space.structured import Permutation, Simplex, Subset
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ TYPES: dict[str, Any] = {
     "subset": Subset,
     "permutation": Permutation,
     "simplex": Simplex,
+    "repeat": Repeat,
 }
 DOMAINS = tuple(TYPES.values())
 LONGEST_NAME = 200
@@ -74,6 +76,8 @@ def _group(draft: Draft, spec: Mapping[str, Any], prefix: str, scopes: tuple[str
             _group(draft, domain, f"{name}.", (f"{name}.", *scopes))
         elif not isinstance(domain, DOMAINS):
             _subspace(draft, domain, f"{name}.", None)
+        elif isinstance(domain, Repeat):
+            _repeated(draft, domain, name, scopes)
         elif isinstance(domain, Choice) and isinstance(domain.choices, dict):
             spaces = {label: s for label, x in domain.choices.items() if (s := _as_space(x)) is not None}
             flat = {label: label if label in spaces else x for label, x in domain.choices.items()}
@@ -82,6 +86,19 @@ def _group(draft: Draft, spec: Mapping[str, Any], prefix: str, scopes: tuple[str
                 _subspace(draft, space, f"{name}.{label}.", f"{quoted(name)} == {literal(label)}")
         else:
             draft.add(name, domain, scopes)
+
+
+def _repeated(draft: Draft, repeat: Repeat, name: str, scopes: tuple[str, ...]) -> None:
+    """The count, and a copy of the block for each."""
+    from trimtab.space.space import Space
+
+    try:
+        count, block = repeat.count, Space(repeat.block)
+    except SpaceError as error:
+        raise SpaceError(f"{name}: {error}") from None
+    draft.add(name, count, scopes)
+    for i in range(repeat.max):
+        _subspace(draft, block, f"{name}.{i}.", None if repeat.always(i) else f"{quoted(name)} > {i}")
 
 
 def _subspace(draft: Draft, space: Space, prefix: str, condition: str | None) -> None:
@@ -258,7 +275,6 @@ def _table(table: Mapping[str, Any]) -> Any:
     try:
         return domain(**settings)
     except TypeError:
-        missing = [
-            n for n in ("low", "high", "choices", "value", "expression", "of") if n in known and n not in settings
-        ]
+        needed = ("low", "high", "choices", "value", "expression", "of", "block", "max")
+        missing = [n for n in needed if n in known and n not in settings]
         raise SpaceError(f"a {kind} needs {' and '.join(missing)}.") from None

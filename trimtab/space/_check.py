@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from trimtab.errors import SpaceError, did_you_mean
+from trimtab.space import repeat
 from trimtab.space._coding import ABSENT
 from trimtab.space.domains import Choice, Const, Derived, Float, Int, plain, token
 from trimtab.space.expression import same
@@ -148,6 +149,16 @@ def branch(space: Space, config: Mapping[str, Any], name: str) -> tuple[Any, dic
     return label, {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
 
 
+def blocks(space: Space, config: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
+    """See Space.blocks."""
+    space._known(name)
+    if not repeat.most(name, space.domains[name], space.names):
+        raise SpaceError(f"{name} is no Repeat, so it has no blocks.")
+    if name not in config:
+        raise SpaceError(f"{name} is inactive: {why_inactive(space, name, config)}.")
+    return repeat.blocks(name, config)
+
+
 def nested(space: Space, config: Mapping[str, Any]) -> dict[str, Any]:
     """See Space.nested."""
     out: dict[str, Any] = {}
@@ -155,12 +166,21 @@ def nested(space: Space, config: Mapping[str, Any]) -> dict[str, Any]:
         domain = space.domains.get(name)
         if isinstance(domain, Choice) and value in domain.branches:
             value = {value: {}}
+        elif repeat.most(name, domain, space.names):
+            value = [{} for _ in range(value)]
         *groups, last = name.split(".")
         place: Any = out
         for group in groups:
-            place = place.setdefault(group, {}) if isinstance(place, dict) else None
+            place = inside(place, group)
         if isinstance(place, dict) and not isinstance(place.get(last), dict):
             place[last] = value
         else:
             out[name] = value  # "a" and "a.b" are both values: the dotted one stays as it is
     return out
+
+
+def inside(place: Any, group: str) -> Any:
+    """What is called so within a group, or the block of that number; None where neither fits."""
+    if isinstance(place, list):
+        return place[int(group)] if group.isdecimal() and int(group) < len(place) else None
+    return place.setdefault(group, {}) if isinstance(place, dict) else None

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from trimtab.errors import SpaceError
+from trimtab.space import repeat
 from trimtab.space._build import DOMAINS, TYPES, domain_of, expressions
 from trimtab.space.domains import Bool, Choice, Const, Float, Int, token
 from trimtab.space.expression import Expression
+from trimtab.space.repeat import Repeat
 
 if TYPE_CHECKING:
     from trimtab.space.space import Space
@@ -67,6 +69,9 @@ def replaced(space: Space, changes: Mapping[str, Any]) -> Space:
     spec = dict(space.domains)
     for name, new in changes.items():
         new, old = domain_of(new, name), spec.get(name)
+        if isinstance(new, Repeat):
+            copies = range(repeat.most(name, old, space.names))
+            spec = {n: d for n, d in spec.items() if not _below(n, name, copies)}
         if isinstance(new, Choice) and isinstance(old, Choice) and old.branches:
             if isinstance(new.choices, dict):
                 spec = {n: d for n, d in spec.items() if not _below(n, name, old.branches)}
@@ -78,8 +83,8 @@ def replaced(space: Space, changes: Mapping[str, Any]) -> Space:
     return Space(spec, space.require, space.forbid)
 
 
-def _below(name: str, choice: str, labels: Iterable[str]) -> bool:
-    """Whether a parameter belongs to one of these branches of a choice."""
+def _below(name: str, choice: str, labels: Iterable[Any]) -> bool:
+    """Whether a parameter belongs to one of these branches of a choice, or blocks of a Repeat."""
     return any(name.startswith(f"{choice}.{label}.") for label in labels)
 
 
@@ -90,7 +95,8 @@ def drop(space: Space, names: Iterable[str]) -> Space:
     gone = set()
     for name in names:
         space._known(name)
-        labels = getattr(space.domains[name], "branches", ())
+        domain = space.domains[name]
+        labels = getattr(domain, "branches", range(repeat.most(name, domain, space.names)))
         gone |= {name} | {n for n in space.names if _below(n, name, labels)}
     left = {n: d for n, d in space.domains.items() if n not in gone}
     users = [(n, e) for n, d in left.items() for e in expressions(d).values()]

@@ -259,6 +259,10 @@ class Space:
         """The label chosen for `name`, and the parameters of that branch under their own names."""
         return _check.branch(self, config, name)
 
+    def blocks(self, config: Config, name: str) -> list[dict[str, Any]]:
+        """Of a Repeat, the parameters of each active block under their own names."""
+        return _check.blocks(self, config, name)
+
     def nested(self, config: Config) -> dict[str, Any]:
         """The configuration in the shape of the declaration: {"lr": …, "model": {"svm": {"C": …}}}."""
         return _check.nested(self, config)
