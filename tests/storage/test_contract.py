@@ -17,7 +17,7 @@ import pytest
 from trimtab.errors import StorageError
 from trimtab.log import Event, Mark, Stale
 from trimtab.protocol import Storage
-from trimtab.storage import open_storage
+from trimtab.storage import Memory, Sql, open_storage
 
 SPAWN = multiprocessing.get_context("spawn")
 DEFINED = Event("defined", {"space": {"x": [0.1, 1e-300]}}, at=1.5, by="d1")
@@ -376,3 +376,12 @@ def test_a_copy_is_the_same_place(storage: Storage) -> None:
     """scikit-learn copies what an estimator was given before it fits."""
     assert copy.deepcopy(storage) is storage
     assert copy.deepcopy({"storage": storage})["storage"] is storage
+
+
+def test_memory_by_name_leaves_no_file(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for word in ("memory", ":memory:"):
+        assert isinstance(open_storage(word), Memory)
+    assert not list(tmp_path.iterdir())
+    open_storage("./memory").close()  # a file of this name is still a file
+    assert isinstance(open_storage("memory"), Sql)

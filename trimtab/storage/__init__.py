@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Memory", "Sql", "open_storage"]
 
+IN_MEMORY = ("memory", ":memory:")
+
 
 def open_storage(
     where: str | os.PathLike[str] | Storage | None,
@@ -26,11 +28,11 @@ def open_storage(
 ) -> Storage:
     """The storage that a user named.
 
-    where  None: memory; "digits.db" or another path: an SQLite file; "sqlite:///…" or "postgresql://…"; or
+    where  None or "memory": memory; "digits.db" or another path: an SQLite file; "sqlite:///…" or "postgresql://…"; or
            a storage, which is given back as it is. ${NAME} stands for the environment variable of that name.
     create False: a file that isn't there is an error
     """
-    if where is None:
+    if where is None or (where in IN_MEMORY and create and not Path(str(where)).exists()):
         return Memory()
     if not isinstance(where, (str, os.PathLike)):
         if isinstance(where, Storage):
