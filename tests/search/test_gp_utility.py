@@ -52,11 +52,11 @@ def seen(n: int, noise: float = 0.0, limits: Any = None, space: Space = PLANE, s
     return history
 
 
-def model(history: History, utility: Mapping[str, float], limit: float | None = None) -> Worth:
+def model(history: History, utility: Mapping[str, float], limit: float | None = None, number: int = 0) -> Worth:
     state: State = history.fold(("gp", "state"), State, State.step)
     made = worth(history, state, "", 1000, 0.0, utility, "latency", limit)
     assert isinstance(made, Worth)
-    return made
+    return made.by_turns(number)
 
 
 def asked(history: History, n: int = 1, **settings: Any) -> list[Proposal]:
@@ -141,9 +141,9 @@ def test_far_from_the_best_there_is_a_slope_and_no_nan(utility: dict[str, float]
 
 
 @pytest.mark.parametrize("utility", UTILITIES)
-@pytest.mark.parametrize("limit", [None, 5.0])
-def test_slopes_are_those_of_the_score(utility: dict[str, float], limit: float | None) -> None:
-    made = model(seen(15, limits=lambda c: c["y"] - 0.8), utility, limit)
+@pytest.mark.parametrize(("limit", "number"), [(None, 0), (5.0, 0), (5.0, 1)])
+def test_slopes_are_those_of_the_score(utility: dict[str, float], limit: float | None, number: int) -> None:
+    made = model(seen(15, limits=lambda c: c["y"] - 0.8), utility, limit, number)
     made = made.believing(PLANE.encode([{"x": 0.3, "y": 0.3}]))
     features = np.random.default_rng(1).random((6, 2))
     value, slopes = made.slopes(features)
@@ -190,6 +190,19 @@ def test_where_one_of_the_two_never_changes(values: Any) -> None:
     q, c = values(*two(history.config(int(made.whose or 0))))
     assert made.best == pytest.approx(0.7 * q - 0.3 * math.log(c))
     assert asked(history)[0].config
+
+
+def test_every_second_trial_is_sought_by_the_utility_itself() -> None:
+    history = seen(12, noise=0.05, limits=lambda c: c["y"] - 0.5)
+    two_, one = (model(history, {"log": 0.3}, number=k) for k in (0, 1))
+    assert two_.whole is None
+    assert one.whole is not None
+    assert len(one.fit.theta) == 4  # of both, of the utility, and of the constraint
+    place = PLANE.encode([{"x": 0.2, "y": 0.1}])
+    assert one.believing(place).score(place)[0] < one.score(place)[0]
+    two_and_one = asked(history, 2)
+    assert two_and_one[0].note
+    assert not two_and_one[1].note
 
 
 def test_noise_constraints_and_a_limit() -> None:

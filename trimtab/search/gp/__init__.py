@@ -277,7 +277,8 @@ class GP:
         assert self.cost is not None
         cost, limit = self.cost, self.limit
         key = ("gp worth", self.most, self.trust, cost, limit, tuple(sorted(utility.items())), ask.scope)
-        return history.memo(key, lambda: worth(history, state, ask.scope, self.most, self.trust, utility, cost, limit))
+        made = history.memo(key, lambda: worth(history, state, ask.scope, self.most, self.trust, utility, cost, limit))
+        return made if isinstance(made, str) else made.by_turns(ask.number)
 
     def _fronts(self, history: History, ask: Ask, state: State) -> Fronts | str:
         from trimtab.search.gp._front import fronts

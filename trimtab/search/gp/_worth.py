@@ -5,8 +5,10 @@ Idea    A utility bends and stretches what is smooth by itself: the logarithm of
         of the utility is a mean over draws from both: 64 even ones, the same for all candidates. The cost is drawn as
         it comes; the quality only from where the utility is then improved, and the chance of that is counted exactly.
         So no draw is wasted, there is a slope everywhere, and its logarithm is as good a guide far from the best.
+        Where the cost draws all trials to one side, the model of the quality is too sure of the other; so every second
+        trial is sought by a model of the utility itself, which takes its whole spread for what is not known.
 Source  Astudillo & Frazier, Bayesian Optimization of Composite Functions, ICML 2019 (improvement of a known function of
-        what is modelled, over common draws); drawing from the part that improves is own work.
+        what is modelled, over common draws); drawing from the part that improves, and the turns, are own work.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from scipy.stats import qmc
 from trimtab._random import stable_hash
 from trimtab.history import State as Ended
 from trimtab.log import JSON
-from trimtab.parts.logei import log_below
+from trimtab.parts.logei import log_below, log_ei_slopes
 from trimtab.parts.useful import reached
 from trimtab.search.gp._cost import SLIGHT, Price, prices
 from trimtab.search.gp._features import Layout, gaps_of
@@ -47,13 +49,33 @@ WIDEST = 10.0
 
 
 @dataclass(frozen=True)
+class Whole:
+    """A model of the utility itself: standardised, smaller is better, and the value to improve on."""
+
+    model: Posterior
+    best: float
+
+    def slopes(self, features: Floats) -> tuple[Floats, Floats]:
+        mean, variance, by_mean, by_variance = self.model.slopes(features)
+        sd = np.sqrt(variance)
+        value, slope_mean, slope_sd = log_ei_slopes(self.best, mean, sd)
+        return value, slope_mean[:, None] * by_mean + (0.5 * slope_sd / sd)[:, None] * by_variance
+
+    def believing(self, features: Floats, good: NDArray[np.bool_]) -> Whole:
+        """With pending rows, of which some are expected to be feasible."""
+        hoped = np.where(good, self.model.predict(features)[0], np.inf)
+        return Whole(self.model.believing(features), min(self.best, float(hoped.min())))
+
+
+@dataclass(frozen=True)
 class Worth:
     """What is believed of a quality and its cost, and of the utility of both.
 
     target, quality  values as the model learns them (an objective: smaller is better), and the model
     price            of the cost
     limits           (model, where its limit is) of each constraint
-    best             the utility to improve on, and whose it is; None: nothing feasible is known
+    best, whose      the utility to improve on, and whose it is; None: nothing feasible is known
+    whole            the model of the utility itself, where that is asked; None: the two are
     X                (n, d) encoded configurations that have both, best first
     fit, new, mark   the hyperparameters, whether they were fitted for this decision, whose they are
     """
@@ -71,7 +93,12 @@ class Worth:
     fit: Fit
     new: bool
     mark: str
+    whole: Whole | None = None
     tilt: Tilt | None = None
+
+    def by_turns(self, number: int) -> Worth:
+        """Every second trial is sought by the model of the utility itself."""
+        return self if number % 2 else replace(self, whole=None)
 
     def note(self) -> dict[str, JSON]:
         """What the proposal is to note: hyperparameters that were fitted for it."""
@@ -88,7 +115,10 @@ class Worth:
     def score(self, features: Floats) -> Floats:
         """The acquisition (m,), larger is better."""
         out = np.zeros(len(features))
-        if self.best is not None:
+        if self.whole is not None:
+            mean, variance = self.whole.model.predict(features)
+            out += log_ei_slopes(self.whole.best, mean, np.sqrt(variance))[0]
+        elif self.best is not None:
             (mean, variance), (middle, spread) = self.quality.predict(features), self.price.model.predict(features)
             out += self._gain(self.best, mean, np.sqrt(variance), middle, np.sqrt(spread))[0]
         for model, bound in self.limits:
@@ -101,7 +131,10 @@ class Worth:
     def slopes(self, features: Floats) -> tuple[Floats, Floats]:
         """The acquisition (m,), and what it changes by with each feature (m, p)."""
         out, by = np.zeros(len(features)), np.zeros(features.shape)
-        if self.best is not None:
+        if self.whole is not None:
+            value, slopes = self.whole.slopes(features)
+            out, by = out + value, by + slopes
+        elif self.best is not None:
             both = self.quality.slopes(features), self.price.model.slopes(features)
             told = [each for mean, variance, _, _ in both for each in (mean, np.sqrt(variance))]
             value, partial = self._gain(self.best, *told)
@@ -172,15 +205,16 @@ class Worth:
         features = self.layout.features(X)
         features = features[np.lexsort(features.T[::-1])]
         limits = [(model.believing(features), bound) for model, bound in self.limits]
-        best = self.best
+        best, whole = self.best, self.whole
         if best is not None:
-            hoped = self._expected(features)
-            hoped = np.where(self.price.within(features), hoped, -np.inf)
+            good = self.price.within(features)
             for model, bound in self.limits:
-                hoped = np.where(model.predict(features)[0] <= bound, hoped, -np.inf)
-            best = max(best, float(hoped.max()))
+                good &= model.predict(features)[0] <= bound
+            best = max(best, float(np.where(good, self._expected(features), -np.inf).max()))
+            whole = None if whole is None else whole.believing(features, good)
         price = replace(self.price, model=self.price.model.believing(features))
-        return replace(self, quality=self.quality.believing(features), price=price, limits=limits, best=best)
+        quality = self.quality.believing(features)
+        return replace(self, quality=quality, price=price, limits=limits, best=best, whole=whole)
 
     def _expected(self, features: Floats) -> Floats:
         """The utility (m,) of what is expected of both."""
@@ -241,13 +275,19 @@ def worth(
     if paid is None:
         return f"only one trial has a {cost} so far"
     more, bounds = limits_of(C, features, layout.group)
-    data = [Data(features, layout.group, told.y, told.noise), paid.data, *more]
+    u, still = u[rows], np.zeros(len(rows))
+    together = target(-u, still)
+    data = [
+        Data(features, layout.group, told.y, told.noise),
+        paid.data,
+        Data(features, layout.group, together.y, still),
+    ]
+    data += more
     mark = f"{stable_hash(layout.mark, scope, 'worth', len(data)):032x}"[:8]
     fitted, new = _fitted(state.fits.get(mark), data, count)
-    quality, model, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
+    quality, model, one, *others = [Posterior.of(theta, d) for theta, d in zip(fitted.theta, data, strict=True)]
     price, limits = paid.of(model), list(zip(others, bounds, strict=True))
     made = Worth(names, rule, layout, told, quality, price, limits, None, None, X, fitted, new, mark)
-    u = u[rows]
     if quality.noisy or told.noise.any() or layout.levels or model.noisy:
         u = np.where(good, made._expected(layout.features(X)), np.nan)
     feasible = good & np.all(C <= 0, axis=1) & paid.within
@@ -255,7 +295,13 @@ def worth(
     order = order[good[order]]
     best = float(u[order[0]]) if feasible.any() else None
     whose = int(history.numbers[ended[order[0]]]) if feasible.any() else None
-    return replace(made, best=best, whose=whose, X=X[order], tilt=tilt(layout, trust / max(count, 1)))
+    whole = None
+    if feasible.any() and not together.flat:
+        exact = not (one.noisy or layout.levels)
+        least = together.y if exact else one.predict(layout.features(X))[0]
+        whole = Whole(one, float(least[feasible].min()))
+    found = replace(made, best=best, whose=whose, X=X[order], tilt=tilt(layout, trust / max(count, 1)))
+    return replace(found, whole=whole)
 
 
 def _alive(told: Target, values: Floats) -> Target:
