@@ -22,10 +22,11 @@ PROBES = 2520  # quantiles that tell the prior of labels: even shares of up to t
 class Layout:
     """numeric: columns of numbers; choices: columns of labels, sizes (k,) how many; columns with one value are neither.
 
-    edges    of each numeric column the bounds of its cells, None where it is continuous
+    edges    of each numeric column the bounds of its cells, None where it is continuous: smooth (d_numeric,)
     middle   (d,) the medians of the prior; prior (k, K) its chances of labels
     finite   there are finitely many configurations
     plain    what a draw decodes to is the draw itself
+    apart    what a column of a draw decodes to depends on no other, but for whether it is active
     """
 
     d: int
@@ -33,10 +34,12 @@ class Layout:
     choices: Ints
     sizes: Ints
     edges: tuple[tuple[float, ...] | None, ...]
+    smooth: Bools
     middle: Floats
     prior: Floats
     finite: bool
     plain: bool
+    apart: bool
 
     @classmethod
     def of(cls, space: Space) -> Layout:
@@ -45,18 +48,14 @@ class Layout:
         numeric = [j for j, (kind, n) in enumerate(kinds) if kind != "choice" and n != 1]
         cells = [space.column_cells(j) for j in numeric]
         edges = tuple(None if c is None else tuple(c.tolist()) for c in cells)
+        smooth = np.array([c is None for c in cells], np.bool_)
         sizes = np.array([kinds[j][1] for j in choices], np.int64)
         middle = np.nan_to_num(space.from_unit(np.full((1, space.d), 0.5))[0], nan=0.5)
         return cls(
-            space.d, np.array(numeric, np.int64), np.array(choices, np.int64), sizes, edges, middle,
+            space.d, np.array(numeric, np.int64), np.array(choices, np.int64), sizes, edges, smooth, middle,
             _label_prior(space, choices, sizes), finite=space.size < inf,
-            plain=all(e is None for e in edges) and not space.traits,
+            plain=all(e is None for e in edges) and not space.traits, apart=space.traits <= {"conditional"},
         )  # fmt: skip
-
-    @property
-    def smooth(self) -> Bools:
-        """Which numeric columns have no cells."""
-        return np.array([e is None for e in self.edges], np.bool_)
 
     @property
     def discrete(self) -> int:
@@ -74,6 +73,16 @@ class Layout:
         X[:, self.numeric] = V
         X[:, self.choices] = codes
         return X if self.plain else space.snap(X)
+
+    def alike(self, V: Floats, W: Floats, within: float) -> bool:
+        """Whether numbers V (n, d_numeric) surely decode to what W does; NaN is like everything."""
+        if not self.apart:
+            return False
+        off = np.abs(V - W)
+        for j, edges in enumerate(self.edges):
+            if edges is not None:
+                off[:, j] *= np.searchsorted(edges[1:-1], V[:, j]) != np.searchsorted(edges[1:-1], W[:, j])
+        return not (off > within).any()
 
     def placed(self, space: Space, V: Floats, X: Floats) -> Floats:
         """Where what numbers V (n, d_numeric) decode to would be encoded, next to the labels of X (n, d)."""
