@@ -50,9 +50,7 @@ def _drawn(before: Surrogate, after: Surrogate, z: Floats) -> Iterator[Surrogate
     """
     model, n = after.objective, len(before.objective.alpha)
     features = model.S[n:] * model.lengths
-    good = np.ones(len(features), bool)
-    for limit, bound in before.limits:
-        good &= limit.predict(features)[0] <= bound
+    good = before.hopeful(features)
     for draw in z:
         told = replace(model, alpha=model.alpha + model.factor[n:].T @ draw)
         values = told.predict(features)[0][good]

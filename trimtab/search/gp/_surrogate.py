@@ -135,6 +135,13 @@ class Surrogate:
         ]
         return float(np.exp(sum(float(log[0]) for log in logs)))
 
+    def hopeful(self, features: Floats) -> NDArray[np.bool_]:
+        """Which rows (m,) are expected to be feasible, and to cost no more than is allowed."""
+        good = np.ones(len(features), bool) if self.price is None else self.price.within(features)
+        for model, bound in self.limits:
+            good &= model.predict(features)[0] <= bound
+        return good
+
     def believing(self, X: Floats) -> Surrogate:
         """With pending configurations (m, d): their predictions are taken for their values (kriging believer).
 
@@ -147,11 +154,7 @@ class Surrogate:
         limits = [(model.believing(features), bound) for model, bound in self.limits]
         best = self.best
         if best is not None:
-            mean, _ = self.objective.predict(features)
-            for model, bound in self.limits:
-                mean = mean[: len(features)] + np.where(model.predict(features)[0] <= bound, 0.0, np.inf)
-            if self.price is not None:
-                mean = np.where(self.price.within(features), mean, np.inf)
+            mean = np.where(self.hopeful(features), self.objective.predict(features)[0], np.inf)
             best = min(best, float(mean.min()))
         return replace(self, objective=self.objective.believing(features), limits=limits, best=best)
 
