@@ -7,8 +7,10 @@ import subprocess
 import sys
 import textwrap
 import time
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -460,13 +462,39 @@ def run(name: str, task: Task, n: int, *, seed: int = 0, batch: int = 1) -> list
 FAST = [name for name, o in PEERS.items() if o.seeds > 5 and not o.settings.get("fidelity")]
 
 
-@pytest.mark.parametrize("name", ["optuna-tpe", "optuna-random"])
+@pytest.mark.parametrize("name", ["optuna-tpe", "optuna-auto", "optuna-random"])
 def test_optuna_beside_trimtab(name: str) -> None:
     pytest.importorskip("optuna")
     rows = run(name, HOLLOW, 20)
     assert all(("z" in asked.config) == (asked.config["m"] == "b") for asked, _ in rows)
     assert [asked.config for asked, _ in rows] == [asked.config for asked, _ in run(name, HOLLOW, 20)]
     assert [asked.key for asked, _ in rows] == list(range(20))
+
+
+def test_the_rule_of_the_auto_sampler() -> None:
+    """GP for numbers, TPE for the rest; after 250 trials CMA-ES where GP was, from what that has found."""
+    optuna = pytest.importorskip("optuna")
+    from trimtab.bench.peers import adapter_optuna as adapter
+
+    def job(goals: int, *rows: dict[str, Any]) -> Any:
+        return SimpleNamespace(goals=goals, space=list(rows))
+
+    number = {"kind": "float", "when": []}
+    assert adapter.first(job(1, number))[0] == adapter.first(job(3, number))[0] == "gp"
+    for other in ({"kind": "choice", "when": []}, {"kind": "int", "when": [{"parent": "a", "in": [1]}]}):
+        assert adapter.first(job(1, number, other))[0] == "tpe"
+    assert adapter.first(job(4, number))[0] == "tpe"
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    study.optimize(lambda trial: trial.suggest_float("x", 0, 1), n_trials=5)
+    assert adapter.later(study, 1, False, 0) is study.sampler
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        study.sampler = optuna.samplers.GPSampler(seed=0)
+        kinds = [
+            type(adapter.later(study, *each, 0)).__name__ for each in ((1, False), (1, True), (2, False), (4, False))
+        ]
+    assert kinds == ["CmaEsSampler", "TPESampler", "NSGAIISampler", "NSGAIIISampler"]
 
 
 @pytest.mark.slow

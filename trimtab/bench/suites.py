@@ -15,8 +15,8 @@ from trimtab.errors import UnknownName
 OURS = ("random", "sobol", "tpe", "gp", "auto")
 STEPWISE = ("random", "auto", "asha+random", "asha+tpe", "halving+random", "halving+tpe", "median+tpe")
 PEERS = (
-    "optuna-random", "optuna-tpe", "optuna-tpe-univariate", "optuna-gp", "optuna-cmaes", "optuna-nsgaii", "smac-bb",
-    "smac-hpo", "hebo", "nevergrad", "hyperopt", "syne-cqr", "syne-bore", "ax", "vizier",
+    "optuna-random", "optuna-tpe", "optuna-tpe-univariate", "optuna-gp", "optuna-auto", "optuna-cmaes", "optuna-nsgaii",
+    "smac-bb", "smac-hpo", "hebo", "nevergrad", "hyperopt", "syne-cqr", "syne-bore", "ax", "vizier",
 )  # fmt: skip
 STEPWISE_PEERS = ("smac-mf", "syne-asha", "syne-bohb", "dehb")
 
@@ -84,7 +84,7 @@ DEV = Suite(
                 "yahpo/lcbench-3945-val_accuracy+time",
             ),
             ("random", "tpe", "gp", "auto"),
-            ("optuna-random", "optuna-tpe", "optuna-gp", "optuna-nsgaii", "nevergrad", "ax"),
+            ("optuna-random", "optuna-tpe", "optuna-gp", "optuna-auto", "optuna-nsgaii", "nevergrad", "ax"),
         ),
         Group(
             ("yahpo/lcbench-3945", "yahpo/lcbench-126026", "fixtures/curves_mild", "fixtures/curves_hard"),

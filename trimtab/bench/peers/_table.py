@@ -42,6 +42,7 @@ _ALL = (
     _peer("optuna-tpe", "optuna", SEVERAL, LIMITS, BRANCHES, sampler="tpe"),
     _peer("optuna-tpe-univariate", "optuna", SEVERAL, LIMITS, BRANCHES, sampler="tpe", multivariate=False),
     _peer("optuna-gp", "optuna", SEVERAL, LIMITS, BRANCHES, sampler="gp", seeds=5, seconds=0.2),
+    _peer("optuna-auto", "optuna", SEVERAL, LIMITS, BRANCHES, sampler="auto", seeds=5, seconds=0.2),
     _peer("optuna-nsgaii", "optuna", SEVERAL, LIMITS, BRANCHES, sampler="nsgaii"),
     _peer("optuna-cmaes", "optuna", BRANCHES, sampler="cmaes"),
     _peer("optuna-random", "optuna", SEVERAL, BRANCHES, sampler="random"),
