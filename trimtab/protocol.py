@@ -126,9 +126,7 @@ class Searcher(Protocol):
     revision: ClassVar[int]
     takes: ClassVar[frozenset[str]]
     chooses: ClassVar[bool]
-
-    @property
-    def reads_time(self) -> bool: ...
+    reads_time: ClassVar[bool]
 
     def propose(self, history: History, ask: Ask) -> Sequence[Proposal] | Need:
         """At most ask.n proposals for trials ask.number, ask.number + 1, …; fewer: nothing new is left."""
